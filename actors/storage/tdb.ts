@@ -1,0 +1,401 @@
+/**
+ * An open TDB file: records found, stored and deleted in place, in a file that other programs may be using.
+ *
+ * The bytes are the file's own, mapped; the work is done by the WebAssembly kernels; this class puts keys and
+ * values where they look, takes the locks that every user of the format takes, and turns faults into errors.
+ *
+ *   fetch(key):  key -> scratch -> hash -> chain lock -> kernel walks the chain -> record in place -> unlock
+ *
+ * Operations are synchronous. A lock that another process holds is tried for under a millisecond, then the
+ * operation ends with code "busy" and has changed nothing; withChain() and the like wait without blocking.
+ *
+ * Does NOT promise: that a single store survives a power loss; transactions do.
+ * Upstream: tdb.
+ */
+import { FAULT, KEY_AT, VALUE_AT, VALUE_ROOM } from "../../assembly/host/tdb_kernels.ts";
+import { ANSWER, MODE } from "../../assembly/host/tdb_kernels.ts";
+import type { LockKind } from "../../transport/image.ts";
+import { CtdbxError } from "../../transport/wire/errors.ts";
+import { KEY_MAX, VALUE_MAX } from "../../transport/wire/limits.ts";
+import { TdbCore } from "./tdb_core.ts";
+import { AT, type TdbHeader } from "./tdb_header.ts";
+import type { LockClass, TdbLocks } from "./tdb_locks.ts";
+import { TdbGuard } from "./tdb_guard.ts";
+import { RecordView, see } from "./tdb_record.ts";
+import { TdbTransaction } from "./tdb_transaction.ts";
+import {
+  firstRecord,
+  nextRecord,
+  traverse,
+  type TraverseOptions,
+  type Visit,
+} from "./tdb_traverse.ts";
+import { repack, wipe } from "./tdb_wipe.ts";
+
+/** Keys up to this long are copied byte by byte: cheaper than a call. */
+const LOOP_MAX = 40;
+/** A kernel call is repeated this often when the file turns out to have grown. */
+const RETRY_MAX = 4;
+
+/** What store does when the key is there, or is not. */
+export type StoreMode = keyof typeof MODE;
+
+/** One handle. Many may be open in a thread, of one file also in many processes. */
+export class Tdb {
+  /** What the storage room's own modules share; not for programs. */
+  readonly core: TdbCore;
+  readonly #locks: TdbLocks;
+  readonly #guard: TdbGuard;
+  readonly #transaction: TdbTransaction;
+  readonly #view: RecordView;
+  readonly #bytes: Uint8Array<ArrayBuffer>;
+  readonly #db: number;
+
+  /** Use openTdb(). */
+  constructor(core: TdbCore, options: { noSync: boolean }) {
+    this.core = core;
+    this.#locks = core.locks;
+    this.#transaction = new TdbTransaction(core, options);
+    this.#view = new RecordView(core.memory.bytes);
+    this.#guard = new TdbGuard(core, options);
+    this.#bytes = core.memory.bytes;
+    this.#db = core.db;
+  }
+
+  get path(): string {
+    return this.core.image.path;
+  }
+
+  get header(): TdbHeader {
+    return this.core.header;
+  }
+
+  get readOnly(): boolean {
+    return this.core.readOnly;
+  }
+
+  get locking(): LockClass {
+    return this.#locks.kind;
+  }
+
+  /** Logical size, bytes: the file without its mutex area. */
+  get size(): number {
+    return this.core.size;
+  }
+
+  /** Logical offset of the recovery area, 0 without one. */
+  get recoveryStart(): number {
+    return this.core.recoveryStart;
+  }
+
+  get inTransaction(): boolean {
+    return this.#transaction.open;
+  }
+
+  /** Changes so far, u32, by handles that count them. Compare for inequality only. */
+  sequenceNumber(): number {
+    this.#guard.use();
+    return this.core.word(AT.sequenceNumber);
+  }
+
+  // --- records
+
+  /** Calls `read` with the record of a key, in place and under the chain's lock. Undefined: no such record. */
+  parse<T>(key: Uint8Array, read: (record: RecordView) => T): T | undefined {
+    const keyLen = this.#putKey(key);
+    const chain = this.#guard.enter(keyLen, "read");
+    try {
+      const off = this.#seek(keyLen, "read");
+      if (off === 0) return undefined;
+      see(this.core, this.#view, off);
+      return read(this.#view);
+    } finally {
+      this.#guard.leave(chain);
+    }
+  }
+
+  /** A copy of the value of a key. Undefined: no such record. */
+  fetch(key: Uint8Array): Uint8Array | undefined {
+    const keyLen = this.#putKey(key);
+    const chain = this.#guard.enter(keyLen, "read");
+    try {
+      const off = this.#seek(keyLen, "read");
+      if (off === 0) return undefined;
+      const view = see(this.core, this.#view, off);
+      return this.#bytes.slice(view.valueOffset, view.valueOffset + view.valueLength);
+    } finally {
+      this.#guard.leave(chain);
+    }
+  }
+
+  exists(key: Uint8Array): boolean {
+    const keyLen = this.#putKey(key);
+    const chain = this.#guard.enter(keyLen, "read");
+    try {
+      return this.#seek(keyLen, "read") !== 0;
+    } finally {
+      this.#guard.leave(chain);
+    }
+  }
+
+  /** Stores a record. Throws "exists" (insert), "not_found" (modify), "limit", "no_space", "read_only". */
+  store(key: Uint8Array, value: Uint8Array, mode: StoreMode = "replace"): void {
+    if (this.core.readOnly) this.#guard.write();
+    const keyLen = this.#putKey(key);
+    const length = value.length;
+    if (length <= VALUE_ROOM) {
+      this.#copyIn(VALUE_AT, value);
+      this.#change(keyLen, VALUE_AT, length, MODE[mode]);
+      return;
+    }
+    if (length > VALUE_MAX) throw tooLong("value", length, "VALUE_MAX", VALUE_MAX);
+    const at = this.#room(length);
+    try {
+      this.#bytes.set(value, at);
+      this.#change(keyLen, at, length, MODE[mode]);
+    } finally {
+      this.core.memory.regions.give(at, length);
+    }
+  }
+
+  /** Adds bytes to the end of a record's value, or stores them when there is none. */
+  append(key: Uint8Array, value: Uint8Array): void {
+    this.#guard.write();
+    const keyLen = this.#putKey(key);
+    const chain = this.#guard.enter(keyLen, "write");
+    try {
+      const off = this.#seek(keyLen, "append");
+      const oldLength = off === 0 ? 0 : see(this.core, this.#view, off).valueLength;
+      const length = oldLength + value.length;
+      if (length > VALUE_MAX) throw tooLong("value", length, "VALUE_MAX", VALUE_MAX);
+      const at = this.#room(length + 1);
+      try {
+        this.#bytes.copyWithin(at, this.#view.valueOffset, this.#view.valueOffset + oldLength);
+        this.#bytes.set(value, at + oldLength);
+        this.#changeLocked(keyLen, at, length, MODE.replace);
+      } finally {
+        this.core.memory.regions.give(at, length + 1);
+      }
+    } finally {
+      this.#guard.leave(chain);
+    }
+  }
+
+  /** Deletes a record; false: it was not there. */
+  delete(key: Uint8Array): boolean {
+    this.#guard.write();
+    const keyLen = this.#putKey(key);
+    const chain = this.#guard.enter(keyLen, "write");
+    try {
+      const { kernel } = this.core;
+      const hash = kernel.tdbHash(this.#db, KEY_AT, keyLen);
+      for (let retry = 0; retry < RETRY_MAX; retry++) {
+        const answer = kernel.tdbRemove(this.#db, KEY_AT, keyLen, hash);
+        if (answer === ANSWER.done) return true;
+        if (answer === ANSWER.notFound) return false;
+        this.#again("delete");
+      }
+      this.core.fail("delete");
+    } finally {
+      this.#guard.leave(chain);
+    }
+  }
+
+  /** A copy of some key, the first of the first chain that has one. Undefined: no records. */
+  firstKey(): Uint8Array | undefined {
+    this.#guard.use();
+    return firstRecord(this);
+  }
+
+  /** The key after this one in the order of traverse; undefined: it was the last. Throws "not_found". */
+  nextKey(key: Uint8Array): Uint8Array | undefined {
+    this.#guard.use();
+    return nextRecord(this, key);
+  }
+
+  /**
+   * Visits every record that is there all the while exactly once; resolves to their number. The callback may
+   * store and delete; false ends it. Throws "corrupt" where the file is.
+   */
+  traverse(visit: Visit, options: TraverseOptions = {}): Promise<number> {
+    this.#guard.use();
+    return traverse(this, visit, options);
+  }
+
+  // --- locks
+
+  #chainOf(key: Uint8Array): number {
+    this.#guard.use();
+    const keyLen = this.#putKey(key);
+    return (this.core.kernel.tdbHash(this.#db, KEY_AT, keyLen) >>> 0) % this.core.header.hashSize;
+  }
+
+  /** Takes the chain of a key; false: another process holds it. Locks nest. */
+  tryLockChain(key: Uint8Array, kind: LockKind = "write"): boolean {
+    return this.#guard.tryChain(this.#chainOf(key), kind);
+  }
+
+  /** Waits for the chain of a key without blocking. Throws "timeout". */
+  lockChain(key: Uint8Array, kind: LockKind = "write"): Promise<void> {
+    return this.#guard.chain(this.#chainOf(key), kind);
+  }
+
+  /** Gives the chain of a key back. */
+  unlockChain(key: Uint8Array): void {
+    this.#locks.unlockChain(this.#chainOf(key));
+  }
+
+  /** Runs `work` with the chain of a key locked: its operations on that chain are never "busy". */
+  async withChain<T>(key: Uint8Array, work: () => T | Promise<T>): Promise<T> {
+    const chain = this.#chainOf(key);
+    await this.#guard.chain(chain, this.readOnly ? "read" : "write");
+    try {
+      return await work();
+    } finally {
+      this.#locks.unlockChain(chain);
+    }
+  }
+
+  /** Takes everything; false: another process holds some of it. */
+  tryLockAll(kind: LockKind): boolean {
+    return this.#guard.tryAll(kind);
+  }
+
+  /** Waits for everything without blocking. Throws "timeout". */
+  lockAll(kind: LockKind): Promise<void> {
+    return this.#guard.all(kind);
+  }
+
+  /** Gives everything back. */
+  unlockAll(): void {
+    this.#locks.unlockAll();
+  }
+
+  // --- transactions
+
+  /** Starts a transaction: everything until commit or cancel is done together or not at all. */
+  async begin(): Promise<void> {
+    this.#guard.write();
+    if (this.#guard.isPending()) await this.#guard.recoverLater();
+    await this.#transaction.begin();
+  }
+
+  /** Makes the changes durable; commit then only has to show them. */
+  prepare(): Promise<void> {
+    this.#guard.use();
+    return this.#transaction.prepare();
+  }
+
+  /** Ends the transaction. Resolved: it is on the disk (unless opened with noSync). */
+  commit(): Promise<void> {
+    this.#guard.use();
+    return this.#transaction.commit();
+  }
+
+  cancel(): void {
+    this.#guard.use();
+    this.#transaction.cancel();
+  }
+
+  /** Runs `work` in a transaction; commits when it ends, cancels when it throws. */
+  async transaction<T>(work: () => T | Promise<T>): Promise<T> {
+    await this.begin();
+    let result: T;
+    try {
+      result = await work();
+    } catch (error) {
+      this.cancel();
+      throw error;
+    }
+    await this.commit();
+    return result;
+  }
+
+  /** Removes all records at once. Outside a transaction a crash may leave it half done. */
+  wipe(): Promise<void> {
+    this.#guard.write();
+    return wipe(this);
+  }
+
+  /** Lays all records out anew, in one transaction: the free space becomes one piece. */
+  repack(): Promise<void> {
+    this.#guard.write();
+    return repack(this);
+  }
+
+  /** Cancels an open transaction, drops all locks, unmaps. Idempotent. */
+  close(): void {
+    if (this.core.closed) return;
+    this.#transaction.release();
+    this.core.close();
+  }
+
+  // --- inside
+
+  #putKey(key: Uint8Array): number {
+    if (key.length > KEY_MAX) throw tooLong("key", key.length, "KEY_MAX", KEY_MAX);
+    return this.#copyIn(KEY_AT, key);
+  }
+
+  #copyIn(at: number, from: Uint8Array): number {
+    const { length } = from;
+    const bytes = this.#bytes;
+    if (length <= LOOP_MAX) { for (let i = 0; i < length; i++) bytes[at + i] = from[i] as number; }
+    else bytes.set(from, at);
+    return length;
+  }
+
+  #room(bytes: number): number {
+    const at = this.core.memory.regions.take(bytes);
+    if (at !== undefined) return at;
+    throw new CtdbxError("limit", `Cannot store ${bytes} bytes: this thread's memory is used up`);
+  }
+
+  /** Offset of the record of the key in scratch, 0 without one. */
+  #seek(keyLen: number, action: string): number {
+    for (let retry = 0; retry < RETRY_MAX; retry++) {
+      const off = this.core.kernel.tdbSeek(this.#db, KEY_AT, keyLen) >>> 0;
+      if (off !== FAULT) return off;
+      this.#again(action);
+    }
+    this.core.fail(action);
+  }
+
+  /** Throws the fault, unless the call is worth another try. */
+  #again(action: string): void {
+    const error = this.core.fault(action);
+    if (error === undefined) return;
+    if (this.inTransaction) this.#transaction.spoil(error);
+    throw error;
+  }
+
+  #change(keyLen: number, at: number, length: number, mode: number): void {
+    const chain = this.#guard.enter(keyLen, "write");
+    try {
+      this.#changeLocked(keyLen, at, length, mode);
+    } finally {
+      this.#guard.leave(chain);
+    }
+  }
+
+  #changeLocked(keyLen: number, at: number, length: number, mode: number): void {
+    const { kernel } = this.core;
+    const hash = kernel.tdbHash(this.#db, KEY_AT, keyLen);
+    for (let retry = 0; retry < RETRY_MAX; retry++) {
+      const answer = kernel.tdbStore(this.#db, KEY_AT, keyLen, hash, at, length, 0, 0, mode);
+      if (answer === ANSWER.done) return;
+      if (answer === ANSWER.exists) {
+        throw new CtdbxError("exists", `Cannot insert in ${this.path}: the key is there`);
+      }
+      if (answer === ANSWER.notFound) {
+        throw new CtdbxError("not_found", `Cannot modify in ${this.path}: the key is not there`);
+      }
+      this.#again("store");
+    }
+    this.core.fail("store");
+  }
+}
+
+function tooLong(what: string, length: number, name: string, limit: number): CtdbxError {
+  return new CtdbxError("limit", `Cannot store: ${what} has ${length} bytes, ${name} is ${limit}`);
+}

@@ -1,0 +1,299 @@
+/**
+ * What all parts of an open TDB share: the mapped file, its descriptor for the kernels, its locks.
+ *
+ *   Tdb (records) -- TdbTransaction -- traverse, wipe, check ...
+ *        \____________ TdbCore ____________/      kernels see the descriptor, the host answers their hooks
+ *
+ * The mapping may move when the file grows: nothing but the descriptor keeps its address.
+ *
+ * Does NOT promise: anything about contents.
+ */
+import { type Kernels, kernels, setHooks } from "../../assembly/host/kernels.ts";
+import { type ThreadMemory, threadMemory } from "../../assembly/host/memory.ts";
+import {
+  DATABASES_MAX,
+  DB,
+  DB_BYTES,
+  DESCRIPTORS_AT,
+  FAULT_BUSY,
+  FAULT_KINDS,
+  FAULT_NO_MEMORY,
+  FAULT_NO_SPACE,
+  FLAG,
+} from "../../assembly/host/tdb_kernels.ts";
+import type { Image } from "../../transport/image.ts";
+import { CorruptError, CtdbxError } from "../../transport/wire/errors.ts";
+import { FILE_MAX } from "../../transport/wire/limits.ts";
+import { AT, type TdbHeader } from "./tdb_header.ts";
+import type { TdbLocks } from "./tdb_locks.ts";
+
+/** The file grows by whole pages. */
+const PAGE = 4096;
+/** Growth: room for this many more records like the one that asked. */
+const GROW_RECORDS = 100;
+/** A record this large asks only for one more like it. */
+const GROW_LARGE = 100 * 1024;
+/** Smallest record: a header and its tailer. */
+const RECORD_MIN = 28;
+/** Below this size a file grows by a quarter, above by a tenth. */
+const GROW_SMALL_FILE = 100 * 1024 * 1024;
+
+/**
+ * Bytes to add to a file of `size` logical bytes so that `need` more fit: by size, rounded up to pages.
+ * 0: the format's limit does not allow it. Upstream: tdb expand.
+ */
+export function growth(size: number, need: number): number {
+  const more = need > GROW_LARGE ? 2 * need : GROW_RECORDS * need;
+  const scaled = Math.floor(size * (size > GROW_SMALL_FILE ? 1.1 : 1.25));
+  const wanted = Math.ceil(Math.max(size + more, scaled) / PAGE) * PAGE;
+  const limited = Math.min(wanted, FILE_MAX);
+  return limited - size >= need ? limited - size : 0;
+}
+
+/** Numbers of descriptors in use in this thread; as the Memory itself, one per thread. */
+const NUMBERS = new Set<number>();
+
+function takeNumber(): number {
+  for (let number = 0; number < DATABASES_MAX; number++) {
+    if (!NUMBERS.has(number)) {
+      NUMBERS.add(number);
+      return number;
+    }
+  }
+  throw new CtdbxError("limit", `Cannot open another database: DATABASES_MAX is ${DATABASES_MAX}`);
+}
+
+/** The shared state of one handle. */
+export class TdbCore {
+  readonly image: Image;
+  readonly header: TdbHeader;
+  readonly locks: TdbLocks;
+  readonly memory: ThreadMemory = threadMemory();
+  readonly kernel: Kernels = kernels();
+  /** Address of the descriptor. */
+  readonly db: number;
+  readonly readOnly: boolean;
+  /** Set while a transaction is open: how it hands out overlay memory. */
+  overlayMemory: ((bytes: number) => number) | undefined;
+  readonly #number: number;
+  #spaceError: unknown;
+  #spareAt = 0;
+  #spareBytes = 0;
+  #closed = false;
+
+  constructor(
+    image: Image,
+    header: TdbHeader,
+    locks: TdbLocks,
+    options: { maxDead: number; seqnum: boolean; readOnly: boolean },
+  ) {
+    this.image = image;
+    this.header = header;
+    this.locks = locks;
+    this.readOnly = options.readOnly;
+    this.#number = takeNumber();
+    this.db = DESCRIPTORS_AT + this.#number * DB_BYTES;
+    this.memory.bytes.fill(0, this.db, this.db + DB_BYTES);
+    this.set(DB.number, this.#number);
+    this.set(DB.hashSize, header.hashSize);
+    this.set(DB.dataStart, header.dataStart);
+    this.set(DB.maxDead, options.maxDead);
+    const locking = locks.kind !== "none";
+    this.set(
+      DB.flags,
+      (header.byteOrder === "big" ? FLAG.swapped : 0) |
+        (header.hash === "jenkins" ? FLAG.jenkins : 0) |
+        (options.seqnum ? FLAG.seqnum : 0) |
+        (locking ? FLAG.probe | FLAG.lockFree : 0),
+    );
+    setHooks(this.#number, {
+      grow: (need) => this.#grow(need),
+      lockFree: () => this.#lockFree(),
+      unlockFree: () => this.locks.unlockFree(),
+      memory: (bytes) => this.overlayMemory?.(bytes) ?? 0,
+      probe: (offset) => this.locks.unheld(offset) ? 1 : 0,
+    });
+    this.follow();
+  }
+
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** A field of the descriptor. */
+  field(at: number): number {
+    return this.memory.words[(this.db + at) >>> 2] as number;
+  }
+
+  set(at: number, value: number): void {
+    this.memory.words[(this.db + at) >>> 2] = value;
+  }
+
+  get flags(): number {
+    return this.field(DB.flags);
+  }
+
+  get inTransaction(): boolean {
+    return (this.flags & FLAG.overlay) !== 0;
+  }
+
+  /** Logical size, bytes, as the open transaction sees it. */
+  get size(): number {
+    return this.field(DB.size);
+  }
+
+  /** Address of logical offset 0. */
+  get base(): number {
+    return this.image.address + this.header.mutexSize;
+  }
+
+  word(offset: number): number {
+    return this.kernel.tdbWord(this.db, offset) >>> 0;
+  }
+
+  setWord(offset: number, value: number): void {
+    this.kernel.tdbSetWord(this.db, offset, value);
+  }
+
+  get recoveryStart(): number {
+    return this.word(AT.recoveryStart);
+  }
+
+  /** Takes the mapping's address and size over into the descriptor. */
+  follow(): void {
+    const logical = Math.max(0, this.image.mapped - this.header.mutexSize);
+    this.set(DB.base, this.base);
+    this.set(DB.fileSize, Math.min(logical, FILE_MAX));
+    if (!this.inTransaction) this.set(DB.size, Math.min(logical, FILE_MAX));
+  }
+
+  /** Looks at the file's size; answers whether it changed. Throws "truncated" when it is shorter. */
+  refresh(): boolean {
+    const before = this.image.mapped;
+    const size = this.image.size();
+    if (size === before) return false;
+    this.image.refresh();
+    this.follow();
+    if (size < before) {
+      const text = `Cannot use ${this.image.path}: it was shortened to ${size} bytes underneath`;
+      throw new CtdbxError("truncated", text);
+    }
+    return true;
+  }
+
+  /**
+   * The error of the fault that a kernel noted. Undefined: the file had grown behind our mapping, the call is
+   * to be made again.
+   */
+  fault(action: string): CtdbxError | undefined {
+    const kind = this.field(DB.faultKind);
+    const at = this.field(DB.faultAt);
+    const path = this.image.path;
+    const corrupt = FAULT_KINDS[kind - 1];
+    if (corrupt !== undefined) {
+      if (!this.inTransaction && this.refresh()) return undefined;
+      return new CorruptError(
+        corrupt,
+        at,
+        `Cannot ${action} in ${path}: ${corrupt} wrong at ${at}`,
+      );
+    }
+    if (kind === FAULT_BUSY) {
+      return new CtdbxError(
+        "busy",
+        `Cannot ${action} in ${path}: the free list is locked elsewhere`,
+      );
+    }
+    if (kind === FAULT_NO_MEMORY) {
+      return new CtdbxError("limit", `Cannot ${action} in ${path}: no memory for the transaction`);
+    }
+    const cause = this.#spaceError;
+    this.#spaceError = undefined;
+    if (cause instanceof CtdbxError) return cause;
+    if (kind === FAULT_NO_SPACE) {
+      return new CtdbxError("limit", `Cannot ${action} in ${path}: FILE_MAX is ${FILE_MAX} bytes`);
+    }
+    return new CtdbxError("io", `Cannot ${action} in ${path}: unknown fault ${kind}`);
+  }
+
+  /** Throws the fault of a call that cannot be made again. */
+  fail(action: string): never {
+    throw this.fault(action) ??
+      new CtdbxError(
+        "busy",
+        `Cannot ${action} in ${this.image.path}: the file just grew, try again`,
+      );
+  }
+
+  #lockFree(): number {
+    if (!this.locks.tryFree()) return 0;
+    // Others may have grown the file; the list may lead there.
+    if (!this.inTransaction) this.refresh();
+    return 1;
+  }
+
+  #grow(need: number): number {
+    try {
+      if (this.inTransaction) return need === 0 ? 1 : this.#growOverlay(need);
+      const before = this.size;
+      this.refresh();
+      if (need === 0 || this.size > before) return 1;
+      if (this.reclaimTail(0)) return 1;
+      // A size that is no multiple of 4 ends in bytes of no record: begin behind them.
+      const from = Math.ceil(this.size / 4) * 4;
+      const more = growth(from, need);
+      if (more === 0) return 0;
+      this.image.extend(this.header.mutexSize + from + more);
+      this.follow();
+      this.kernel.tdbAddSpace(this.db, from, more, 0);
+      return 1;
+    } catch (error) {
+      this.#spaceError = error;
+      return 0;
+    }
+  }
+
+  /**
+   * Bytes at the end that belong to no record (a process died after it made the file longer) become free space
+   * before more is added: behind records nothing may lie but records. Answers whether there were any.
+   * `ends` 1: the change of the free list ends with it.
+   */
+  reclaimTail(ends: 0 | 1): boolean {
+    const from = this.kernel.tdbTail(this.db) >>> 0;
+    if (from === 0 || this.size - from < RECORD_MIN) return false;
+    this.kernel.tdbAddSpace(this.db, from, this.size - from, ends);
+    return true;
+  }
+
+  /** Room to show a record that does not lie in one piece; good until it is asked for again. */
+  spare(bytes: number): number {
+    if (bytes <= this.#spareBytes) return this.#spareAt;
+    if (this.#spareBytes !== 0) this.memory.regions.give(this.#spareAt, this.#spareBytes);
+    this.#spareBytes = 0;
+    const at = this.memory.regions.take(2 * bytes);
+    if (at === undefined) throw new CtdbxError("limit", `Cannot read ${bytes} bytes: no memory`);
+    this.#spareAt = at;
+    this.#spareBytes = 2 * bytes;
+    return at;
+  }
+
+  /** In a transaction the file grows when it is committed. */
+  #growOverlay(need: number): number {
+    if (this.reclaimTail(0)) return 1;
+    const from = Math.ceil(this.size / 4) * 4;
+    const more = growth(from, need);
+    if (more === 0) return 0;
+    this.set(DB.size, from + more);
+    this.kernel.tdbAddSpace(this.db, from, more, 0);
+    return 1;
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    setHooks(this.#number, undefined);
+    NUMBERS.delete(this.#number);
+    if (this.#spareBytes !== 0) this.memory.regions.give(this.#spareAt, this.#spareBytes);
+    this.image.close();
+  }
+}

@@ -1,0 +1,181 @@
+/**
+ * What every operation on a TDB passes first: is the handle open, is the file still as long as it was, is the
+ * chain ours, did somebody die in a commit?
+ *
+ *   enter(key in scratch) -> chain locked, nothing pending -> the operation -> leave(chain)
+ *
+ * Does NOT promise: to see a file that is shortened, by a process that ignores the locks, in the middle of a
+ * turn of the event loop: see docs/ARCHITECTURE.md for what happens then.
+ */
+import { DB, KEY_AT } from "../../assembly/host/tdb_kernels.ts";
+import type { LockKind } from "../../transport/image.ts";
+import { CtdbxError } from "../../transport/wire/errors.ts";
+import type { TdbCore } from "./tdb_core.ts";
+import { AT } from "./tdb_header.ts";
+import { pending, recover } from "./tdb_recovery.ts";
+
+/** The chain that needs no `leave`: nothing was locked. */
+export const NO_CHAIN = -1;
+
+/** The gate of one handle. */
+export class TdbGuard {
+  readonly #core: TdbCore;
+  readonly #noSync: boolean;
+  readonly #unlocked: boolean;
+  readonly #hashSize: number;
+  readonly #words: Uint32Array;
+  /** Was the file's size looked at in this turn of the event loop? */
+  #looked = false;
+  readonly #endOfTurn = (): void => {
+    this.#looked = false;
+  };
+
+  constructor(core: TdbCore, options: { noSync: boolean }) {
+    this.#core = core;
+    this.#noSync = options.noSync;
+    this.#unlocked = core.locks.kind === "none";
+    this.#hashSize = core.header.hashSize;
+    this.#words = core.memory.words;
+  }
+
+  /** Throws "state" on a closed handle. */
+  use(): void {
+    if (!this.#core.closed) return;
+    throw new CtdbxError("state", `Cannot use ${this.#core.image.path}: it is closed`);
+  }
+
+  /** Throws "read_only" on a handle that cannot write. */
+  write(): void {
+    this.use();
+    if (!this.#core.readOnly) return;
+    const text = `Cannot write to ${this.#core.image.path}: it is opened read-only`;
+    throw new CtdbxError("read_only", text);
+  }
+
+  /** Takes the lock for the key in scratch. Answers its chain, or NO_CHAIN. Throws "busy", "truncated". */
+  enter(keyLen: number, kind: LockKind): number {
+    if (!this.#looked) this.#look();
+    if (this.#unlocked) {
+      if (this.#hasArea() && this.isPending()) this.recoverNow();
+      return NO_CHAIN;
+    }
+    const { kernel, db, locks } = this.#core;
+    const chain = (kernel.tdbHash(db, KEY_AT, keyLen) >>> 0) % this.#hashSize;
+    for (;;) {
+      if (!locks.enter(chain, kind)) {
+        const text = `Cannot use ${this.#core.image.path}: chain ${chain} is locked elsewhere`;
+        throw new CtdbxError("busy", text);
+      }
+      if (!this.#hasArea() || !this.isPending()) return chain;
+      locks.leave(chain);
+      this.recoverNow();
+    }
+  }
+
+  leave(chain: number): void {
+    if (chain !== NO_CHAIN) this.#core.locks.leave(chain);
+  }
+
+  /** Takes a chain for longer than one operation; false: held elsewhere. */
+  tryChain(chain: number, kind: LockKind): boolean {
+    const { locks } = this.#core;
+    for (;;) {
+      if (!locks.tryChain(chain, kind)) return false;
+      if (!this.isPending()) return true;
+      locks.unlockChain(chain);
+      this.recoverNow();
+    }
+  }
+
+  /** Waits for a chain. Throws "timeout". */
+  async chain(chain: number, kind: LockKind): Promise<void> {
+    const { locks } = this.#core;
+    for (;;) {
+      await locks.chain(chain, kind);
+      if (!this.isPending()) return;
+      locks.unlockChain(chain);
+      await this.recoverLater();
+    }
+  }
+
+  /** Takes everything; false: some of it is held elsewhere. */
+  tryAll(kind: LockKind): boolean {
+    this.use();
+    if (!this.#core.locks.tryAll(kind)) return false;
+    this.#core.refresh();
+    if (!this.isPending()) return true;
+    this.#core.locks.unlockAll();
+    this.recoverNow();
+    return this.tryAll(kind);
+  }
+
+  /** Waits for everything. Throws "timeout". */
+  async all(kind: LockKind): Promise<void> {
+    const { locks } = this.#core;
+    for (;;) {
+      this.use();
+      await locks.lockAll(kind);
+      this.#core.refresh();
+      if (!this.isPending()) return;
+      locks.unlockAll();
+      await this.recoverLater();
+    }
+  }
+
+  /** Is there a recovery area at all? Two loads; the rest only if so. */
+  #hasArea(): boolean {
+    const base = this.#words[(this.#core.db + DB.base) >>> 2] as number;
+    return this.#words[(base + AT.recoveryStart) >>> 2] !== 0;
+  }
+
+  /**
+   * Once per turn: looks at the file's size. Whoever honours the locks does not shorten a file while a handle
+   * holds ACTIVE; this finds those who did, before memory behind the end is touched.
+   */
+  #look(): void {
+    this.use();
+    this.#looked = true;
+    queueMicrotask(this.#endOfTurn);
+    if (!this.#core.inTransaction && this.#core.locks.idle) this.#core.refresh();
+  }
+
+  /** Is there a transaction of a dead process to be taken back? */
+  isPending(): boolean {
+    return !this.#core.inTransaction && pending(this.#core);
+  }
+
+  /** Takes it back at once. Throws "busy" when others are in the way, "state" under own locks. */
+  recoverNow(): void {
+    const { locks } = this.#core;
+    const path = this.#core.image.path;
+    if (!locks.idle) throw new CtdbxError("state", `Cannot recover ${path}: a lock is held`);
+    const busy = (): CtdbxError => new CtdbxError("busy", `Cannot recover ${path}: it is in use`);
+    if (!locks.tryAll("write")) throw busy();
+    try {
+      if (!locks.tryOpen()) throw busy();
+      try {
+        if (pending(this.#core)) recover(this.#core, { noSync: this.#noSync });
+      } finally {
+        locks.unlockOpen();
+      }
+    } finally {
+      locks.unlockAll();
+    }
+  }
+
+  /** Takes it back when the others are out of the way. Throws "timeout". */
+  async recoverLater(): Promise<void> {
+    const { locks } = this.#core;
+    await locks.lockAll("write");
+    try {
+      await locks.open();
+      try {
+        if (pending(this.#core)) recover(this.#core, { noSync: this.#noSync });
+      } finally {
+        locks.unlockOpen();
+      }
+    } finally {
+      locks.unlockAll();
+    }
+  }
+}

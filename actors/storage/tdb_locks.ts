@@ -1,0 +1,360 @@
+/**
+ * The locks of one open TDB file, as every other user of the format takes them.
+ *
+ *   byte 0 OPEN | 4 ACTIVE | 8 TRANSACTION | 164 free list | 168 + 4c chain c | [168, end) everything
+ *   in mutex files chain c and the free list are robust mutexes in the file, the other bytes stay locks
+ *
+ * Locks nest by counting. Order, which nobody checks for us: TRANSACTION, everything or one chain, free list;
+ * everything before OPEN. A try is repeated SPIN_MAX times (under a millisecond) before it is refused.
+ *
+ * Does NOT promise: deadlock detection. Time limits end a wait.
+ * Upstream: tdb lock and mutex; differs from upstream: open-file-description locks, waiting does not block.
+ */
+import type { Image, LockKind } from "../../transport/image.ts";
+import { CtdbxError } from "../../transport/wire/errors.ts";
+import { TdbMutexes } from "./tdb_mutexes.ts";
+
+/** How others are excluded: byte ranges, the mutexes in the file, or not at all. */
+export type LockClass = "fcntl" | "mutex" | "none";
+
+const OPEN = { start: 0, length: 1 };
+const ACTIVE = { start: 4, length: 1 };
+const TRANSACTION = { start: 8, length: 1 };
+const FREE_LIST = { start: 164, length: 1 };
+const FIRST_CHAIN = 168;
+/** How often a try is repeated before it is refused. */
+const SPIN_MAX = 1000;
+/** The same for the free list: others hold it for a millisecond when theirs is long. */
+const FREE_SPIN_MAX = 10_000;
+/** Pieces of the range of all chains that are waited for in one go, bytes: one chain. */
+const PIECE = 4;
+
+/** What is held on one chain. */
+interface Held {
+  kind: LockKind;
+  count: number;
+}
+
+/** What one handle holds. */
+export class TdbLocks {
+  readonly #image: Image;
+  readonly #kind: LockClass;
+  readonly #hashSize: number;
+  readonly #timeoutMs: number;
+  readonly #chains = new Map<number, Held>();
+  readonly #range = { start: 0, length: 1 };
+  readonly #mutexes: TdbMutexes;
+  #all: LockKind | undefined;
+  #allCount = 0;
+  #free = 0;
+  #transaction = 0;
+
+  constructor(image: Image, kind: LockClass, hashSize: number, timeoutMs: number) {
+    this.#image = image;
+    this.#kind = kind;
+    this.#hashSize = hashSize;
+    this.#timeoutMs = timeoutMs;
+    this.#mutexes = new TdbMutexes(image, hashSize, timeoutMs, SPIN_MAX);
+  }
+
+  get kind(): LockClass {
+    return this.#kind;
+  }
+
+  /** What is held on everything. */
+  get all(): LockKind | undefined {
+    return this.#all;
+  }
+
+  /** Is nothing of the data held? Only then may the file have changed underneath. */
+  get idle(): boolean {
+    return this.#all === undefined && this.#chains.size === 0;
+  }
+
+  // --- chains
+
+  /** Takes a chain; false: held elsewhere. Throws "state" when it would upgrade what cannot be upgraded. */
+  tryChain(chain: number, kind: LockKind): boolean {
+    if (this.#all !== undefined) return this.#underAll(kind);
+    if (this.#kind === "none") return true;
+    if (this.#chains.size !== 0) {
+      const held = this.#chains.get(chain);
+      if (held !== undefined) return this.#again(chain, held, kind);
+    }
+    for (let spin = 0; spin < SPIN_MAX; spin++) {
+      if (this.#grab(chain, kind)) {
+        this.#chains.set(chain, { kind, count: 1 });
+        return true;
+      }
+    }
+    return false;
+  }
+
+  /** tryChain for one operation without a note of it: `leave` must follow in the same turn. */
+  enter(chain: number, kind: LockKind): boolean {
+    if (this.#all !== undefined) return this.#underAll(kind);
+    if (this.#kind === "none") return true;
+    if (this.#chains.size !== 0) {
+      const held = this.#chains.get(chain);
+      if (held !== undefined) return this.#again(chain, held, kind);
+    }
+    if (this.#grab(chain, kind)) return true;
+    for (let spin = 1; spin < SPIN_MAX; spin++) if (this.#grab(chain, kind)) return true;
+    return false;
+  }
+
+  leave(chain: number): void {
+    if (this.#all !== undefined || this.#kind === "none") return;
+    if (this.#chains.size !== 0 && this.#chains.has(chain)) this.unlockChain(chain);
+    else this.#release(chain);
+  }
+
+  /** Waits for a chain. */
+  async chain(chain: number, kind: LockKind): Promise<void> {
+    if (this.tryChain(chain, kind)) return;
+    if (this.#kind === "mutex") await this.#mutexes.chain(chain, kind);
+    else await this.#image.lock(this.#chainRange(chain), kind, this.#timeoutMs);
+    this.#chains.set(chain, { kind, count: 1 });
+  }
+
+  unlockChain(chain: number): void {
+    if (this.#all !== undefined || this.#kind === "none") return;
+    const held = this.#chains.get(chain);
+    if (held === undefined) {
+      throw new CtdbxError("state", `Cannot unlock chain ${chain}: not locked`);
+    }
+    if (--held.count > 0) return;
+    this.#chains.delete(chain);
+    this.#release(chain);
+  }
+
+  #underAll(kind: LockKind): boolean {
+    if (this.#all === "write" || kind === "read" || this.#transaction > 0) return true;
+    throw new CtdbxError("state", "Cannot write: everything is locked for reading");
+  }
+
+  #again(chain: number, held: Held, kind: LockKind): boolean {
+    if (kind === "write" && held.kind === "read") {
+      // Mutexes exclude whatever their kind; a range lock is upgraded in place.
+      if (this.#kind === "fcntl" && !this.#image.tryLock(this.#chainRange(chain), kind)) {
+        return false;
+      }
+      held.kind = "write";
+    }
+    held.count++;
+    return true;
+  }
+
+  #chainRange(chain: number): { start: number; length: number } {
+    return { start: FIRST_CHAIN + 4 * chain, length: 1 };
+  }
+
+  #grab(chain: number, kind: LockKind): boolean {
+    if (this.#kind === "fcntl") {
+      this.#range.start = FIRST_CHAIN + 4 * chain;
+      return this.#image.tryLock(this.#range, kind);
+    }
+    return this.#mutexes.tryChain(chain, kind);
+  }
+
+  #release(chain: number): void {
+    if (this.#kind === "fcntl") {
+      this.#range.start = FIRST_CHAIN + 4 * chain;
+      this.#image.unlock(this.#range);
+    } else this.#mutexes.unlockChain(chain);
+  }
+
+  // --- everything
+
+  /** Takes everything; false: something is held elsewhere, and nothing was taken. */
+  tryAll(kind: LockKind): boolean {
+    if (this.#nestAll(kind)) return true;
+    const taken = this.#kind === "mutex" ? this.#tryAllMutexes(kind) : this.#tryAllBytes(kind);
+    if (taken) this.#noteAll(kind);
+    return taken;
+  }
+
+  /** Waits for everything. */
+  async lockAll(kind: LockKind): Promise<void> {
+    if (this.#nestAll(kind)) return;
+    if (this.#kind === "mutex") await this.#allMutexes(kind);
+    else if (this.#kind === "fcntl") {
+      try {
+        await this.#gradually(FIRST_CHAIN, 4 * this.#hashSize, kind);
+        await this.#image.lock(this.#tail(), kind, this.#timeoutMs);
+      } catch (error) {
+        this.#image.unlock({ start: FIRST_CHAIN, length: 0 });
+        throw error;
+      }
+    }
+    this.#noteAll(kind);
+  }
+
+  unlockAll(): void {
+    if (this.#allCount === 0) throw new CtdbxError("state", "Cannot unlock everything: not locked");
+    if (--this.#allCount > 0) return;
+    this.#all = undefined;
+    if (this.#kind === "none") return;
+    this.#image.unlock({ start: FIRST_CHAIN, length: 0 });
+    if (this.#kind === "mutex") this.#mutexes.unlockAll();
+  }
+
+  /** From reading everything to writing, for a commit: waits until the last reader of a chain is gone. */
+  async upgradeAll(): Promise<void> {
+    if (this.#all === "write" || this.#kind === "none") {
+      this.#all = "write";
+      return;
+    }
+    if (this.#kind === "mutex") {
+      await this.#mutexes.upgradeAll();
+      await this.#image.lock(this.#tail(), "write", this.#timeoutMs);
+    } else {
+      const all = { start: FIRST_CHAIN, length: 0 };
+      if (!this.#image.tryLock(all, "write")) await this.#image.lock(all, "write", this.#timeoutMs);
+    }
+    this.#all = "write";
+  }
+
+  #nestAll(kind: LockKind): boolean {
+    if (this.#chains.size > 0) {
+      throw new CtdbxError("state", "Cannot lock everything: a chain is locked by this handle");
+    }
+    if (this.#all === undefined) return false;
+    if (this.#all === "read" && kind === "write") {
+      throw new CtdbxError("state", "Cannot lock everything for writing: it is locked for reading");
+    }
+    this.#allCount++;
+    return true;
+  }
+
+  #noteAll(kind: LockKind): void {
+    this.#all = kind;
+    this.#allCount = 1;
+  }
+
+  #tail(): { start: number; length: number } {
+    return { start: FIRST_CHAIN + 4 * this.#hashSize, length: 0 };
+  }
+
+  #tryAllBytes(kind: LockKind): boolean {
+    if (this.#kind === "none") return true;
+    const all = { start: FIRST_CHAIN, length: 0 };
+    for (let spin = 0; spin < SPIN_MAX; spin++) if (this.#image.tryLock(all, kind)) return true;
+    return false;
+  }
+
+  /** Halves the range until a piece is free or one chain: a busy file would starve who waits for all at once. */
+  async #gradually(start: number, length: number, kind: LockKind): Promise<void> {
+    if (this.#image.tryLock({ start, length }, kind)) return;
+    if (length <= PIECE) {
+      await this.#image.lock({ start, length }, kind, this.#timeoutMs);
+      return;
+    }
+    const half = Math.max(PIECE, Math.floor(length / 2 / PIECE) * PIECE);
+    await this.#gradually(start, half, kind);
+    await this.#gradually(start + half, length - half, kind);
+  }
+
+  #tryAllMutexes(kind: LockKind): boolean {
+    if (!this.#mutexes.tryAll(kind)) return false;
+    if (this.#image.tryLock(this.#tail(), kind)) return true;
+    this.#mutexes.unlockAll();
+    return false;
+  }
+
+  async #allMutexes(kind: LockKind): Promise<void> {
+    await this.#mutexes.all(kind);
+    try {
+      await this.#image.lock(this.#tail(), kind, this.#timeoutMs);
+    } catch (error) {
+      this.#mutexes.unlockAll();
+      throw error;
+    }
+  }
+
+  // --- the free list
+
+  /** Takes the free list; false: held elsewhere. */
+  tryFree(): boolean {
+    if (this.#kind === "none" || this.#free > 0) {
+      this.#free++;
+      return true;
+    }
+    for (let spin = 0; spin < FREE_SPIN_MAX; spin++) {
+      const taken = this.#kind === "mutex"
+        ? this.#mutexes.tryFree()
+        : this.#image.tryLock(FREE_LIST, "write");
+      if (taken) {
+        this.#free = 1;
+        return true;
+      }
+    }
+    return false;
+  }
+
+  /** Waits for the free list. */
+  async free(): Promise<void> {
+    if (this.tryFree()) return;
+    if (this.#kind === "mutex") await this.#mutexes.free();
+    else await this.#image.lock(FREE_LIST, "write", this.#timeoutMs);
+    this.#free = 1;
+  }
+
+  unlockFree(): void {
+    if (--this.#free > 0 || this.#kind === "none") return;
+    if (this.#kind === "mutex") this.#mutexes.unlockFree();
+    else this.#image.unlock(FREE_LIST);
+  }
+
+  /** Does nobody's traverse stand on the record at `off`? */
+  unheld(off: number): boolean {
+    if (this.#kind === "none") return true;
+    const range = { start: off, length: 1 };
+    if (!this.#image.tryLock(range, "write")) return false;
+    // Under the lock on everything this byte is ours anyway: leave it.
+    if (this.#all === undefined) this.#image.unlock(range);
+    return true;
+  }
+
+  // --- transaction, open
+
+  async transaction(): Promise<void> {
+    if (this.#kind !== "none" && this.#transaction === 0) {
+      await this.#image.lock(TRANSACTION, "write", this.#timeoutMs);
+    }
+    this.#transaction++;
+  }
+
+  unlockTransaction(): void {
+    if (--this.#transaction === 0 && this.#kind !== "none") this.#image.unlock(TRANSACTION);
+  }
+
+  async open(): Promise<void> {
+    if (this.#kind !== "none") await this.#image.lock(OPEN, "write", this.#timeoutMs);
+  }
+
+  tryOpen(): boolean {
+    return this.#kind === "none" || this.#image.tryLock(OPEN, "write");
+  }
+
+  unlockOpen(): void {
+    if (this.#kind !== "none") this.#image.unlock(OPEN);
+  }
+
+  /** Is no other handle that holds ACTIVE open? If so ACTIVE is ours for writing until `active`. */
+  tryAlone(): boolean {
+    return this.#kind !== "none" && this.#image.tryLock(ACTIVE, "write");
+  }
+
+  /** Holds ACTIVE for the life of the handle. */
+  async active(): Promise<void> {
+    if (this.#kind === "none") return;
+    this.#image.unlock(ACTIVE);
+    await this.#image.lock(ACTIVE, "read", this.#timeoutMs);
+  }
+
+  /** Fresh mutexes for every chain; the caller is alone. */
+  initMutexes(): void {
+    this.#mutexes.init();
+  }
+}

@@ -1,0 +1,182 @@
+/**
+ * The recovery area of a TDB file: how a transaction that died is taken back.
+ *
+ *   header 24: next 0 | rec_len capacity | key_len old file size | data_len used | hash 0 | magic
+ *   data: { offset, length, old bytes } ... | 24 + rec_len
+ *
+ * While its magic is RECOVERY the pages of the file may be half new. Everything in the area is read and judged
+ * before the first byte is written. Entries may cover the area itself (a page that was dirty around it): those
+ * bytes are written last, so that a second crash finds the rest in place or the magic still there.
+ *
+ * Does NOT promise: that what is restored is good; check tells.
+ * Upstream: tdb transaction recover; differs from upstream: bytes behind the old size become free space.
+ */
+import { DB } from "../../assembly/host/tdb_kernels.ts";
+import { CorruptError, CtdbxError } from "../../transport/wire/errors.ts";
+import { AT, hasMagicText, HEADER_BYTES, readHeader } from "./tdb_header.ts";
+import type { TdbCore } from "./tdb_core.ts";
+
+/** Magic of an area whose transaction did not end. */
+export const RECOVERY_MAGIC = 0xf53bc0e7;
+/** Offsets inside a record header. */
+export const RECORD = { next: 0, recLen: 4, keyLen: 8, dataLen: 12, hash: 16, magic: 20 } as const;
+export const RECORD_BYTES = 24;
+/** Fewer bytes than this cannot be an entry. */
+const ENTRY_MIN = 9;
+/** Words of the header that no transaction changes. */
+const FIXED = [[0, AT.recoveryStart], [52, 68]] as const;
+
+/** An entry of the area: `length` old bytes for `offset`, which lie at `from` of the copied area. */
+interface Entry {
+  readonly offset: number;
+  readonly length: number;
+  readonly from: number;
+}
+
+/** Does the header point to an area whose transaction did not end? */
+export function pending(core: TdbCore): boolean {
+  const start = core.recoveryStart;
+  return start !== 0 && inside(core, start) && core.word(start + RECORD.magic) === RECOVERY_MAGIC;
+}
+
+function inside(core: TdbCore, start: number): boolean {
+  return start % 4 === 0 && start >= core.header.dataStart && start <= core.size - RECORD_BYTES;
+}
+
+function bad(core: TdbCore, at: number, what: string): CorruptError {
+  return new CorruptError("recovery", at, `Cannot recover ${core.image.path}: ${what}`);
+}
+
+/** Reads and judges all entries. `at` = address of a copy of the area. */
+function readEntries(core: TdbCore, start: number, at: number, eof: number): Entry[] {
+  const dataLen = core.word(start + RECORD.dataLen);
+  const view = new DataView(core.memory.memory.buffer, at, RECORD_BYTES + dataLen);
+  const little = core.header.byteOrder === "little";
+  const entries: Entry[] = [];
+  let next = RECORD_BYTES;
+  const end = RECORD_BYTES + dataLen;
+  while (end - next >= ENTRY_MIN) {
+    const offset = view.getUint32(next, little);
+    const length = view.getUint32(next + 4, little);
+    if (length === 0 || length > end - next - 8) {
+      throw bad(core, start + next, `its entry at ${start + next} is longer than the area`);
+    }
+    if (offset + length > eof) {
+      throw bad(core, start + next, `its entry at ${start + next} lies outside the file`);
+    }
+    const entry = { offset, length, from: at + next + 8 };
+    requireSameHeader(core, start + next, entry);
+    entries.push(entry);
+    next += 8 + length;
+  }
+  return entries;
+}
+
+/** An entry that covers the header must leave alone what makes the file what it is. */
+function requireSameHeader(core: TdbCore, where: number, entry: Entry): void {
+  const { bytes } = core.memory;
+  for (const [from, to] of FIXED) {
+    const last = Math.min(to, entry.offset + entry.length);
+    for (let at = Math.max(from, entry.offset); at < last; at++) {
+      if (bytes[core.base + at] !== bytes[entry.from + at - entry.offset]) {
+        throw bad(core, where, `its entry at ${where} would change the header at ${at}`);
+      }
+    }
+  }
+}
+
+/** Writes the parts of an entry that lie outside (or inside) of the area. */
+function restore(
+  core: TdbCore,
+  entry: Entry,
+  area: readonly [number, number],
+  within: boolean,
+): void {
+  const shift = core.header.mutexSize;
+  const last = entry.offset + entry.length;
+  const write = (from: number, to: number): void => {
+    if (from < to) core.image.write(shift + from, entry.from + from - entry.offset, to - from);
+  };
+  if (within) write(Math.max(entry.offset, area[0]), Math.min(last, area[1]));
+  else {
+    write(entry.offset, Math.min(last, area[0]));
+    write(Math.max(entry.offset, area[1]), last);
+  }
+}
+
+/**
+ * Takes an unfinished transaction back. The caller holds what excludes others (OPEN, or everything and OPEN).
+ * Throws CorruptError kind "recovery" before anything is written.
+ */
+export function recover(core: TdbCore, options: { noSync: boolean }): void {
+  if (core.readOnly) {
+    throw new CtdbxError(
+      "state",
+      `Cannot open ${core.image.path} read-only: a transaction is to be taken back first`,
+    );
+  }
+  core.refresh();
+  const start = core.recoveryStart;
+  const recLen = core.word(start + RECORD.recLen);
+  const eof = core.word(start + RECORD.keyLen);
+  const dataLen = core.word(start + RECORD.dataLen);
+  const room = core.size - RECORD_BYTES - start;
+  if (recLen > room || dataLen > recLen) throw bad(core, start, "its area is larger than the file");
+  if (eof > core.size || eof < core.header.dataStart) {
+    throw bad(core, start, "its old size is wrong");
+  }
+  const bytes = RECORD_BYTES + dataLen;
+  const at = core.memory.regions.take(bytes);
+  if (at === undefined) {
+    throw new CtdbxError("limit", `Cannot recover: no memory for ${bytes} bytes`);
+  }
+  const sync = (): void => {
+    if (!options.noSync) core.image.sync(0, core.image.mapped);
+  };
+  try {
+    core.kernel.tdbGet(core.db, start, at, bytes);
+    const entries = readEntries(core, start, at, eof);
+    const area = [start, start + bytes] as const;
+    for (const entry of entries) restore(core, entry, area, false);
+    sync();
+    for (const entry of entries) restore(core, entry, area, true);
+    if (eof <= start) core.setWord(AT.recoveryStart, 0);
+    core.setWord(start + RECORD.magic, 0);
+    sync();
+  } finally {
+    core.memory.regions.give(at, bytes);
+  }
+  requireHeader(core);
+  freeTail(core, eof, start, recLen);
+}
+
+/** Reads the header again: the restored bytes may have changed it. */
+function requireHeader(core: TdbCore): void {
+  const bytes = core.memory.bytes.subarray(core.base, core.base + HEADER_BYTES);
+  if (!hasMagicText(bytes)) throw bad(core, 0, "the header is gone after it");
+  readHeader(
+    core.header.mutexSize === 0 ? bytes : core.memory.bytes.subarray(core.image.address),
+    core.image.mapped,
+    core.image.path,
+  );
+}
+
+/** What the dead transaction added to the file belongs to no record now: make it free space. */
+function freeTail(core: TdbCore, eof: number, start: number, recLen: number): void {
+  const areaEnd = start + RECORD_BYTES + recLen;
+  const from = Math.ceil((start < eof ? Math.max(eof, areaEnd) : eof) / 4) * 4;
+  const length = core.size - from;
+  core.set(DB.indexOpen, 0);
+  if (length >= RECORD_BYTES + 4 && core.recoveryStart < from) {
+    core.kernel.tdbAddSpace(core.db, from, length, 1);
+  }
+}
+
+/** Has the header an area whose place holds only zeros (a crash before the area was written)? Forgets it. */
+export function forgetEmptyArea(core: TdbCore): void {
+  const start = core.recoveryStart;
+  if (start === 0 || !inside(core, start)) return;
+  for (let at = 0; at < RECORD_BYTES; at += 4) if (core.word(start + at) !== 0) return;
+  core.setWord(AT.recoveryStart, 0);
+  core.kernel.tdbAddSpace(core.db, start, core.size - start, 1);
+}

@@ -1,0 +1,344 @@
+/**
+ * A transaction: changes lie in blocks over the file until they are committed.
+ *
+ *   begin    TRANSACTION, everything for reading; the kernels write into frames (assembly/tdb_layout.ts)
+ *   prepare  everything for writing, OPEN; old bytes of all dirty blocks into the recovery area; sync;
+ *            its magic; sync                        -- from here a crash rolls back
+ *   commit   the blocks into the file; sync; magic off; sync      -- from here it is done
+ *
+ * Others read the file all the while until prepare. The area is as large as needed, half as much again.
+ *
+ * Does NOT promise: nesting. A begin within a transaction is refused.
+ * Upstream: tdb transaction; differs from upstream: blocks of 1 KiB, a tight area written before it is announced.
+ */
+import { BLOCK, DB, FLAG } from "../../assembly/host/tdb_kernels.ts";
+import { CtdbxError } from "../../transport/wire/errors.ts";
+import { FILE_MAX } from "../../transport/wire/limits.ts";
+import { AT } from "./tdb_header.ts";
+import type { TdbCore } from "./tdb_core.ts";
+import { Overlay } from "./tdb_overlay.ts";
+import { pending, RECORD, RECORD_BYTES, recover, RECOVERY_MAGIC } from "./tdb_recovery.ts";
+
+/** The file ends at whole pages. */
+const PAGE = 4096;
+
+/** A run of dirty bytes, logical offsets. */
+interface Run {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Where the old bytes go. `fresh`: the area is new or larger than it was. */
+interface Area {
+  readonly start: number;
+  readonly capacity: number;
+  readonly dataLen: number;
+  readonly fresh: boolean;
+}
+
+/** The one transaction that a handle can have open. */
+export class TdbTransaction {
+  readonly #core: TdbCore;
+  readonly #overlay: Overlay;
+  readonly #noSync: boolean;
+  #stage: "none" | "open" | "prepared" = "none";
+  #broken: CtdbxError | undefined;
+  #area: Area | undefined;
+  #flags = 0;
+
+  constructor(core: TdbCore, options: { noSync: boolean }) {
+    this.#core = core;
+    this.#overlay = new Overlay(core);
+    this.#noSync = options.noSync;
+  }
+
+  get open(): boolean {
+    return this.#stage !== "none";
+  }
+
+  /** Notes that an operation failed half-way: the transaction can only be cancelled. */
+  spoil(error: CtdbxError): void {
+    this.#broken ??= error;
+  }
+
+  /** Starts. Throws "state" inside a transaction or with a lock held. */
+  async begin(): Promise<void> {
+    const { locks } = this.#core;
+    if (this.#stage !== "none") {
+      throw new CtdbxError("state", "Cannot begin a transaction: one is open");
+    }
+    if (!locks.idle) throw new CtdbxError("state", "Cannot begin a transaction: a lock is held");
+    this.#stage = "open";
+    try {
+      await locks.transaction();
+      try {
+        if (!locks.tryAll("read")) await locks.lockAll("read");
+      } catch (error) {
+        locks.unlockTransaction();
+        throw error;
+      }
+    } catch (error) {
+      this.#stage = "none";
+      throw error;
+    }
+    this.#core.refresh();
+    this.#broken = undefined;
+    this.#flags = this.#core.flags;
+    this.#overlay.start();
+    this.#core.set(DB.flags, (this.#flags | FLAG.overlay) & ~FLAG.lockFree);
+  }
+
+  /** Makes the transaction durable but not yet visible; afterwards commit cannot fail for lack of space. */
+  async prepare(): Promise<void> {
+    this.#require("open", "prepare");
+    const broken = this.#broken;
+    if (broken !== undefined) {
+      this.cancel();
+      throw new CtdbxError(broken.code, `Cannot prepare: an operation failed`, { cause: broken });
+    }
+    if (this.#overlay.empty) {
+      this.#stage = "prepared";
+      return;
+    }
+    try {
+      await this.#core.locks.upgradeAll();
+      if (!this.#core.locks.tryOpen()) await this.#core.locks.open();
+    } catch (error) {
+      this.cancel();
+      throw error;
+    }
+    try {
+      this.#writeArea();
+      this.#stage = "prepared";
+    } catch (error) {
+      this.#rollBack();
+      throw error;
+    }
+  }
+
+  /** Ends it: all changes or, with an error before the last step, none. */
+  async commit(): Promise<void> {
+    if (this.#stage === "open") await this.prepare();
+    this.#require("prepared", "commit");
+    const area = this.#area;
+    if (area === undefined) {
+      this.#end();
+      return;
+    }
+    const { image } = this.#core;
+    try {
+      this.#overlay.write((offset, from, length) => {
+        image.write(this.#core.header.mutexSize + offset, from, length);
+      });
+      this.#sync();
+      image.touch();
+      this.#magic(area.start, 0);
+    } catch (error) {
+      this.#rollBack();
+      throw error;
+    }
+    try {
+      // Fails: the change is made, but whether it survives a power loss is not known.
+      this.#sync();
+    } finally {
+      this.#core.locks.unlockOpen();
+      this.#end();
+    }
+  }
+
+  /** The database closes: gives the overlay's memory back. */
+  release(): void {
+    this.cancel();
+    this.#overlay.release();
+  }
+
+  /** Forgets all changes. Nothing happens without a transaction. */
+  cancel(): void {
+    if (this.#stage === "none") return;
+    if (this.#stage === "prepared" && this.#area !== undefined) this.#rollBack();
+    else this.#end();
+  }
+
+  /** As after a crash: old bytes back, what was added to the file becomes free space. Everything is held. */
+  #rollBack(): void {
+    const core = this.#core;
+    this.#lift();
+    try {
+      core.refresh();
+      if (pending(core)) recover(core, { noSync: this.#noSync });
+      else core.reclaimTail(1);
+    } finally {
+      core.locks.unlockOpen();
+      this.#end();
+    }
+  }
+
+  #require(stage: "open" | "prepared", action: string): void {
+    if (this.#stage !== stage) {
+      const now = this.#stage === "none" ? "there is no transaction" : "it is prepared already";
+      throw new CtdbxError("state", `Cannot ${action}: ${now}`);
+    }
+  }
+
+  #sync(): void {
+    if (!this.#noSync) this.#core.image.sync(0, this.#core.image.mapped);
+  }
+
+  /** Takes the overlay away: the file itself is seen again. */
+  #lift(): void {
+    const core = this.#core;
+    this.#overlay.end();
+    core.set(DB.flags, this.#flags);
+    core.set(DB.indexOpen, 0);
+    core.set(DB.epoch, core.field(DB.epoch) + 1);
+    core.follow();
+  }
+
+  #end(): void {
+    const core = this.#core;
+    if (core.inTransaction) this.#lift();
+    this.#area = undefined;
+    this.#stage = "none";
+    core.locks.unlockAll();
+    core.locks.unlockTransaction();
+  }
+
+  /** Bytes of the entries for these runs, the last word included. */
+  #dataLength(runs: readonly Run[]): number {
+    return runs.reduce((sum, run) => sum + 8 + run.end - run.start, 4);
+  }
+
+  /** Dirty runs that lie below the old size: their bytes are to be kept. */
+  #oldRuns(): Run[] {
+    const size = this.#core.field(DB.fileSize);
+    const runs: { start: number; end: number }[] = [];
+    for (const offset of this.#overlay.offsets()) {
+      if (offset >= size) break;
+      const end = Math.min(offset + BLOCK, size);
+      const last = runs.at(-1);
+      if (last !== undefined && last.end === offset) last.end = end;
+      else runs.push({ start: offset, end });
+    }
+    return runs;
+  }
+
+  #chooseArea(): Area {
+    const core = this.#core;
+    for (let round = 0; round < 8; round++) {
+      const dataLen = this.#dataLength(this.#oldRuns());
+      const start = core.recoveryStart;
+      const recLen = start === 0 ? 0 : core.word(start + RECORD.recLen);
+      if (start !== 0 && dataLen <= recLen) {
+        return { start, capacity: recLen, dataLen, fresh: false };
+      }
+      const roomy = dataLen + (dataLen >>> 1);
+      if (start === 0 || start + RECORD_BYTES + recLen === core.size) {
+        const at = start === 0 ? Math.ceil(core.size / 4) * 4 : start;
+        const end = Math.ceil((at + RECORD_BYTES + roomy) / PAGE) * PAGE;
+        if (end > FILE_MAX) throw new CtdbxError("limit", `Cannot commit: FILE_MAX is ${FILE_MAX}`);
+        core.set(DB.size, end);
+        return { start: at, capacity: end - at - RECORD_BYTES, dataLen, fresh: true };
+      }
+      core.setWord(AT.recoveryStart, 0);
+      core.kernel.tdbAddSpace(core.db, start, RECORD_BYTES + recLen, 1);
+      if (core.field(DB.faultKind) !== 0) core.fail("commit");
+    }
+    throw new CtdbxError("io", "Cannot commit: the recovery area does not settle");
+  }
+
+  /** Steps up to the magic: from then on a crash rolls back. */
+  #writeArea(): void {
+    const core = this.#core;
+    const { image } = core;
+    const shift = core.header.mutexSize;
+    const oldSize = core.field(DB.fileSize);
+    const area = this.#chooseArea();
+    const runs = this.#oldRuns();
+    // A new area needs its space now; otherwise the file grows when a crash would already roll back.
+    if (area.fresh) this.#extend();
+    const bytes = RECORD_BYTES + area.dataLen;
+    const at = core.memory.regions.take(bytes);
+    if (at === undefined) {
+      throw new CtdbxError("limit", `Cannot commit: no memory for ${bytes} bytes`);
+    }
+    try {
+      this.#fill(at, area, runs, oldSize);
+      image.write(shift + area.start, at, bytes);
+      this.#sync();
+      if (area.fresh) {
+        this.#announce(area.start);
+        this.#sync();
+      }
+      this.#magic(area.start, RECOVERY_MAGIC);
+      this.#sync();
+      this.#area = area;
+      this.#patch(area, at);
+    } finally {
+      core.memory.regions.give(at, bytes);
+    }
+    if (!area.fresh) this.#extend();
+  }
+
+  #extend(): void {
+    const core = this.#core;
+    const wanted = core.header.mutexSize + core.size;
+    if (wanted > core.image.mapped) core.image.extend(wanted);
+    core.set(DB.base, core.base);
+  }
+
+  /** Lays header and entries out at an address, magic still 0. */
+  #fill(at: number, area: Area, runs: readonly Run[], oldSize: number): void {
+    const core = this.#core;
+    const { bytes } = core.memory;
+    const view = new DataView(core.memory.memory.buffer, at, RECORD_BYTES + area.dataLen);
+    const little = core.header.byteOrder === "little";
+    const head = [0, area.capacity, oldSize, area.dataLen, 0, 0];
+    head.forEach((value, index) => view.setUint32(index * 4, value, little));
+    let next = RECORD_BYTES;
+    for (const run of runs) {
+      view.setUint32(next, run.start, little);
+      view.setUint32(next + 4, run.end - run.start, little);
+      bytes.copyWithin(at + next + 8, core.base + run.start, core.base + run.end);
+      next += 8 + run.end - run.start;
+    }
+    view.setUint32(next, RECORD_BYTES + area.capacity, little);
+  }
+
+  /** Writes one word straight into the file, past the overlay, as one step. */
+  #direct(offset: number, value: number): void {
+    const core = this.#core;
+    const at = core.memory.regions.take(4) as number;
+    new DataView(core.memory.memory.buffer).setUint32(
+      at,
+      value,
+      core.header.byteOrder === "little",
+    );
+    core.image.write(core.header.mutexSize + offset, at, 4);
+    core.memory.regions.give(at, 4);
+  }
+
+  #announce(start: number): void {
+    this.#direct(AT.recoveryStart, start);
+  }
+
+  #magic(start: number, magic: number): void {
+    this.#direct(start + RECORD.magic, magic);
+  }
+
+  /** Dirty blocks that cover the area or the pointer to it must not undo them. */
+  #patch(area: Area, at: number): void {
+    const core = this.#core;
+    const last = area.start + RECORD_BYTES + area.dataLen;
+    new DataView(core.memory.memory.buffer).setUint32(
+      at + RECORD.magic,
+      RECOVERY_MAGIC,
+      core.header.byteOrder === "little",
+    );
+    for (const offset of this.#overlay.offsets()) {
+      if (offset === 0) core.setWord(AT.recoveryStart, area.start);
+      const from = Math.max(offset, area.start);
+      const to = Math.min(offset + BLOCK, last);
+      if (from < to) core.kernel.tdbPut(core.db, from, at + from - area.start, to - from);
+    }
+  }
+}

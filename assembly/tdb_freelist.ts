@@ -1,0 +1,287 @@
+/**
+ * The free list: taking space for a record and giving it back.
+ *
+ * The file has one singly linked list of free records. Walking it is what makes stores slow once lengths vary,
+ * so a list longer than WALK_MAX gets an index by size (tdb_index.ts) that lies in the file itself, in free
+ * bytes that other users of the format do not look at.
+ *
+ *   short list:  head -> r -> r -> 0              best fit by walking
+ *   long list:   head -> INDEX -> r -> r ... -> 0  sorted by size class, doubly linked, first of each class known
+ *
+ * Freed records merge with both neighbours. The free list lock is held by the caller (lockFree).
+ *
+ * Does NOT promise: anything to a caller without that lock.
+ * Upstream: tdb free list; differs from upstream: no factor 1.25, merge to the right, size classes.
+ */
+import {
+  add,
+  classFloor,
+  finish,
+  indexed,
+  isGuard,
+  makeIndex,
+  settle,
+  takeFit,
+  unlist,
+} from "./tdb_index";
+import {
+  AT_RECOVERY_START,
+  DATA_LEN,
+  DB_DATA_START,
+  DB_EPOCH,
+  DB_FLAGS,
+  DB_NUMBER,
+  DB_SIZE,
+  DEAD,
+  FAULT,
+  fault,
+  FAULT_BUSY,
+  FAULT_FREELIST,
+  FAULT_LENGTH,
+  FAULT_LOOP,
+  FAULT_NO_SPACE,
+  FAULT_OFFSET,
+  FAULT_TAILER,
+  FLAG_LOCK_FREE,
+  FREE,
+  FREE_HEAD,
+  LIVE,
+  MAGIC,
+  NEXT,
+  PAD,
+  REC_LEN,
+  RECORD,
+  RECORD_MIN,
+  setWord,
+  sound,
+  stepsMax,
+  word,
+} from "./tdb_layout";
+
+/** A list up to this long is walked; a longer one is indexed. */
+export const WALK_MAX: u32 = 32;
+/** A remainder smaller than this (with its header) stays with the record. */
+const SPLIT_MIN: u32 = RECORD + 12;
+
+// @ts-ignore: decorator
+@external("env", "hostLockFree")
+declare function hostLockFree(db: u32): u32;
+// @ts-ignore: decorator
+@external("env", "hostUnlockFree")
+declare function hostUnlockFree(db: u32): void;
+// @ts-ignore: decorator
+@external("env", "hostGrow")
+declare function hostGrow(db: u32, bytes: u32): u32;
+
+/** Takes the free list lock, if this handle locks; false: held elsewhere, and the fault says busy. */
+export function lockFree(db: usize): bool {
+  if (!(load<u32>(db, DB_FLAGS) & FLAG_LOCK_FREE)) return true;
+  if (hostLockFree(load<u32>(db, DB_NUMBER)) != 0) return true;
+  fault(db, FAULT_BUSY, FREE_HEAD);
+  return false;
+}
+
+/** Ends a change of the free list. */
+export function unlockFree<M>(db: usize): void {
+  finish<M>(db);
+  if (load<u32>(db, DB_FLAGS) & FLAG_LOCK_FREE) hostUnlockFree(load<u32>(db, DB_NUMBER));
+}
+
+/** Writes the last word of a record. */
+// @ts-ignore: decorator
+@inline
+export function setTailer<M>(db: usize, off: u32, recLen: u32): void {
+  setWord<M>(db, off + RECORD + recLen - 4, RECORD + recLen);
+}
+
+/** Is `off` a free record whose length stays inside the file and whose tailer agrees? */
+export function goodFree<M>(db: usize, off: u32): bool {
+  if (!sound(db, off)) {
+    fault(db, FAULT_OFFSET, off);
+    return false;
+  }
+  if (word<M>(db, off + MAGIC) != FREE) {
+    fault(db, FAULT_FREELIST, off);
+    return false;
+  }
+  const recLen = word<M>(db, off + REC_LEN);
+  if (recLen < 4 || (recLen & 3) != 0 || recLen > load<u32>(db, DB_SIZE) - RECORD - off) {
+    fault(db, FAULT_LENGTH, off);
+    return false;
+  }
+  if (word<M>(db, off + RECORD + recLen - 4) != RECORD + recLen) {
+    fault(db, FAULT_TAILER, off);
+    return false;
+  }
+  return true;
+}
+
+/**
+ * Space for `payload` bytes of key and value: a record with rec_len and tailer set, in no list, its magic still
+ * FREE (whoever dies now leaves free space, not a record). FAULT: corrupt, no space.
+ */
+export function allocate<M>(db: usize, payload: u32): u32 {
+  if (payload > 0xffffff00 - RECORD) return fault(db, FAULT_NO_SPACE, payload);
+  const need = classFloor((payload + 7) & ~3);
+  store<u32>(db, load<u32>(db, DB_EPOCH) + 1, DB_EPOCH);
+  // Twice is enough: grown space is large enough for this and for an index.
+  for (let round = 0; round < 3; round++) {
+    const off = settle<M>(db) ? takeFit<M>(db, need) : walk<M>(db, need);
+    if (off != 0) return off;
+    if (hostGrow(load<u32>(db, DB_NUMBER), need + RECORD) == 0) {
+      return fault(db, FAULT_NO_SPACE, need);
+    }
+  }
+  return fault(db, FAULT_NO_SPACE, need);
+}
+
+/** Best fit on a short list. 0: nothing fits. A list that turns out long is indexed first. */
+function walk<M>(db: usize, need: u32): u32 {
+  let best: u32 = 0;
+  let bestLen: u32 = 0;
+  let bestPred: u32 = 0;
+  let pred = FREE_HEAD;
+  let steps: u32 = 0;
+  for (let off = word<M>(db, pred); off != 0; off = word<M>(db, pred)) {
+    if (!goodFree<M>(db, off)) return FAULT;
+    const recLen = word<M>(db, off + REC_LEN);
+    if (recLen >= need && (best == 0 || recLen < bestLen)) {
+      best = off;
+      bestLen = recLen;
+      bestPred = pred;
+    }
+    pred = off + NEXT;
+    if (++steps > stepsMax(db)) return fault(db, FAULT_LOOP, off);
+    if (steps == WALK_MAX + 1) {
+      const made = makeIndex<M>(db);
+      if (made == FAULT) return FAULT;
+      if (made != 0) return takeFit<M>(db, need);
+    }
+  }
+  if (best == 0) return 0;
+  if (bestLen < need + SPLIT_MIN) {
+    setWord<M>(db, bestPred, word<M>(db, best + NEXT));
+    return best;
+  }
+  return carve<M>(db, best, bestLen, need);
+}
+
+/** Cuts the last `need` bytes (and a header) off a free record that is larger; the front stays what it is. */
+export function carve<M>(db: usize, off: u32, recLen: u32, need: u32): u32 {
+  const rest = recLen - need - RECORD;
+  const made = off + RECORD + rest;
+  setWord<M>(db, made + REC_LEN, need);
+  setWord<M>(db, made + MAGIC, FREE);
+  setTailer<M>(db, made, need);
+  setWord<M>(db, off + REC_LEN, rest);
+  setTailer<M>(db, off, rest);
+  return made;
+}
+
+/** Can a free record of this length lose `need` bytes and stay one? */
+// @ts-ignore: decorator
+@inline
+export function splits(recLen: u32, need: u32): bool {
+  return recLen >= need + SPLIT_MIN;
+}
+
+/** The free record that ends where `off` begins, 0 = none. Its header must agree with its tailer. */
+export function freeLeft<M>(db: usize, off: u32): u32 {
+  const start = load<u32>(db, DB_DATA_START);
+  if (off < start + RECORD_MIN) return 0;
+  const size = word<M>(db, off - 4);
+  if (size == 0 || size == PAD || (size & 3) != 0 || size < RECORD_MIN || size > off - start) return 0;
+  const at = off - size;
+  if (word<M>(db, at + MAGIC) != FREE || word<M>(db, at + REC_LEN) != size - RECORD) return 0;
+  const area = word<M>(db, AT_RECOVERY_START);
+  if (area >= start && area <= load<u32>(db, DB_SIZE) - RECORD) {
+    // Old pages kept in the recovery area may look like records.
+    if (at > area && at - area < RECORD + word<M>(db, area + REC_LEN)) return 0;
+  }
+  return at;
+}
+
+/** Makes the record at `off`, which is in no chain, free. Its rec_len is set and tested. */
+export function free<M>(db: usize, off: u32): void {
+  let at = off;
+  let recLen = word<M>(db, off + REC_LEN);
+  const keeps = settle<M>(db);
+  const before = freeLeft<M>(db, off);
+  const after = off + RECORD + recLen;
+  const joinsLeft = before != 0 && !isGuard<M>(db, before);
+  const joinsRight = sound(db, after) && word<M>(db, after + MAGIC) == FREE &&
+    !isGuard<M>(db, after);
+  if (keeps) {
+    if (joinsRight && indexed<M>(db, after)) {
+      unlist<M>(db, after);
+      recLen += RECORD + word<M>(db, after + REC_LEN);
+    }
+    if (joinsLeft && indexed<M>(db, before)) {
+      unlist<M>(db, before);
+      recLen += RECORD + word<M>(db, before + REC_LEN);
+      at = before;
+    }
+    setWord<M>(db, at + REC_LEN, recLen);
+    setTailer<M>(db, at, recLen);
+    setWord<M>(db, at + MAGIC, FREE);
+    add<M>(db, at);
+    return;
+  }
+  if (before != 0) {
+    // The left one is on the list already: it only grows.
+    recLen += RECORD + word<M>(db, before + REC_LEN);
+    setTailer<M>(db, before, recLen);
+    setWord<M>(db, before + REC_LEN, recLen);
+    return;
+  }
+  setTailer<M>(db, off, recLen);
+  setWord<M>(db, off + MAGIC, FREE);
+  setWord<M>(db, off + NEXT, word<M>(db, FREE_HEAD));
+  setWord<M>(db, FREE_HEAD, off);
+}
+
+/** Makes [off, off + bytes) one free record; runs too short for one are left out. For growth and wipe. */
+export function addSpace<M>(db: usize, off: u32, bytes: u32): void {
+  if (bytes < RECORD_MIN) return;
+  setWord<M>(db, off + REC_LEN, (bytes & ~3) - RECORD);
+  setWord<M>(db, off + DATA_LEN, 0);
+  free<M>(db, off);
+}
+
+/**
+ * Where bytes at the end of the file begin that belong to no record; 0: the last record ends where the file
+ * does. Looks at the last tailer only; if that is not one, scans the file.
+ */
+export function tail<M>(db: usize): u32 {
+  const start = load<u32>(db, DB_DATA_START);
+  const size = load<u32>(db, DB_SIZE);
+  if (size <= start) return 0;
+  const area = word<M>(db, AT_RECOVERY_START);
+  const areaEnd = areaEndOf<M>(db, area);
+  if (areaEnd == size) return 0;
+  if ((size & 3) == 0 && size - start >= RECORD_MIN) {
+    const last = word<M>(db, size - 4);
+    if ((last & 3) == 0 && last >= RECORD_MIN && last <= size - start) {
+      const at = size - last;
+      const magic = word<M>(db, at + MAGIC);
+      const real = magic == LIVE || magic == DEAD || magic == FREE;
+      if (real && word<M>(db, at + REC_LEN) == last - RECORD) return 0;
+    }
+  }
+  let off = start;
+  while (off <= size - RECORD_MIN) {
+    const magic = word<M>(db, off + MAGIC);
+    const recLen = word<M>(db, off + REC_LEN);
+    const real = magic == LIVE || magic == DEAD || magic == FREE || (off == area && areaEnd != 0);
+    if (!real || (recLen & 3) != 0 || recLen < 4 || recLen > size - RECORD - off) break;
+    off += RECORD + recLen;
+  }
+  return off < size ? off : 0;
+}
+
+/** Where the recovery area ends, 0 without one. */
+function areaEndOf<M>(db: usize, area: u32): u32 {
+  if (area == 0 || !sound(db, area)) return 0;
+  const recLen = word<M>(db, area + REC_LEN);
+  return recLen > load<u32>(db, DB_SIZE) - RECORD - area ? 0 : area + RECORD + recLen;
+}

@@ -1,0 +1,19 @@
+/**
+ * `npm test`: sets the machine up, then the gate, then the tests that need real tools and real
+ * processes.
+ *
+ *   setup -> ok -> live (interop with libtdb) -> torture (short) -> N passed, N failed
+ *
+ * Does NOT promise: the long runs; those are `npm run test:long -- NAME`.
+ */
+
+import process from "node:process";
+import { okSteps } from "./ok.ts";
+import { setUpHere } from "./setup.ts";
+import { conclude, runSteps, testSteps } from "./steps.ts";
+
+const startMs = performance.now();
+setUpHere();
+// One list: while a runtime still works at the last of one kind, the other lane starts the next.
+const outcomes = await runSteps([...okSteps(), ...testSteps("live"), ...testSteps("torture")]);
+process.exitCode = conclude(outcomes, startMs);

@@ -1,0 +1,148 @@
+/**
+ * `ctdbx tdb dump | restore`: a database as text, and text as a database.
+ *
+ *   dump     chain by chain, each from its head, as tdbdump does: the same bytes for the same file
+ *   restore  dump text -> new file beside the target -> check -> fsync -> rename
+ *
+ * Does NOT promise: a snapshot: while others write, dump shows each record at some moment of its run. `backup`
+ * makes a copy of one moment.
+ */
+
+import type { Command } from "commander";
+import { Option } from "commander";
+import { HASH_SIZE_MAX } from "../../transport/wire/limits.ts";
+import { escapeBytes } from "../bytes_text.ts";
+import { withDatabase } from "../database.ts";
+import { DumpReader, dumpText } from "../dump_text.ts";
+import { usage } from "../failure.ts";
+import type { NewOptions } from "../new_database.ts";
+import { NewDatabase, refuseExisting } from "../new_database.ts";
+import { RowWriter, writeObject } from "../output.ts";
+import { progress } from "../progress.ts";
+import type { CommandWorld, EncodingFlags, OpenFlags, OutputFlags } from "../world.ts";
+import { encodingOf, encodingOptions, lookOf, openOptions, outputOptions, whole } from "../world.ts";
+import { keyBytes, noRecord, RECORD_COLUMNS, recordRow } from "./tdb_records.ts";
+
+interface DumpFlags extends EncodingFlags, OpenFlags, OutputFlags {
+  readonly key?: string;
+  readonly nul?: boolean;
+}
+
+/** Options of every command that makes a database. */
+export interface MakeFlags {
+  readonly hashSize?: number;
+  readonly hash: "jenkins" | "old";
+  readonly mutex?: boolean;
+  readonly force?: boolean;
+}
+
+/** Adds --hash-size, --hash, --mutex and --force. `hash` is the default. */
+export function makeOptions(command: Command, hash: "jenkins" | "old", sizeText: string): Command {
+  return command
+    .option("--hash-size <chains>", sizeText, whole(1, HASH_SIZE_MAX))
+    .addOption(new Option("--hash <name>", "hash of the keys").choices(["jenkins", "old"]).default(hash))
+    .option("--mutex", "with robust mutexes in the file instead of byte-range locks")
+    .option("--force", "replace the file if it exists");
+}
+
+/** The same as options of a new file. */
+export function newOptions(flags: MakeFlags): NewOptions {
+  if (flags.mutex && flags.hash === "old") {
+    throw usage("Cannot make a file with mutexes and the old hash: libtdb refuses those");
+  }
+  return { hashSize: flags.hashSize, hash: flags.hash, mutex: flags.mutex ?? false };
+}
+
+/** Adds the commands to `ctdbx tdb`. */
+export function addDumpCommands(tdb: Command, world: CommandWorld): void {
+  const dump = tdb.command("dump <file>").description("print all records, as tdbdump does");
+  encodingOptions(
+    outputOptions(openOptions(dump, true), " (default: tdbdump's text)"),
+    "-k and output",
+  )
+    .option("-k, --key <key>", "only the value of this record, escaped and without a line end")
+    .option("--nul", "append a NUL byte to the key of -k")
+    .action((file: string, flags: DumpFlags) =>
+      flags.key === undefined ? runDump(world, file, flags) : runDumpKey(world, file, flags)
+    );
+
+  const restore = tdb.command("restore <file>")
+    .description("make a database from the text of dump or tdbdump on standard input");
+  makeOptions(outputOptions(restore), "old", "hash chains (default: chosen by the number of records)")
+    .action((file: string, flags: MakeFlags & OutputFlags) => runRestore(world, file, flags));
+}
+
+async function runDump(world: CommandWorld, file: string, flags: DumpFlags): Promise<void> {
+  const { out } = world.terminal;
+  const writer = new RowWriter(out, lookOf(world, flags), RECORD_COLUMNS);
+  await withDatabase(world, file, flags, "look", (tdb) =>
+    tdb.traverse((record) => {
+      const key = record.key();
+      const value = record.value();
+      if (flags.output === undefined) out.write(dumpText(key, value));
+      else writer.row(recordRow(key, value, flags));
+    }));
+  if (flags.output !== undefined) writer.end();
+}
+
+async function runDumpKey(world: CommandWorld, file: string, flags: DumpFlags): Promise<void> {
+  const key = keyBytes(flags.key ?? "", encodingOf(flags), flags.nul);
+  const value = await withDatabase(
+    world,
+    file,
+    flags,
+    "look",
+    (tdb) => tdb.readOnly ? tdb.fetch(key) : tdb.withChain(key, () => tdb.fetch(key)),
+  );
+  if (value === undefined) throw noRecord(file, key);
+  if (flags.output === undefined) world.terminal.out.write(escapeBytes(value));
+  else {
+    const row = recordRow(key, value, flags);
+    writeObject(world.terminal.out, lookOf(world, flags), RECORD_COLUMNS, row);
+  }
+}
+
+async function runRestore(
+  world: CommandWorld,
+  file: string,
+  flags: MakeFlags & OutputFlags,
+): Promise<void> {
+  const { terminal } = world;
+  refuseExisting(file, flags.force);
+  const options = newOptions(flags);
+  if (terminal.inIsTerminal) {
+    throw usage(
+      "Cannot restore from the keyboard: standard input is a terminal",
+      `ctdbx tdb restore ${file} < DUMP`,
+    );
+  }
+  const database = await NewDatabase.begin(world, file, options);
+  const bar = progress(terminal, "restoring");
+  try {
+    const reader = new DumpReader(({ key, value }) => {
+      if (database.put(key, value, false)) return;
+      throw usage(
+        `Cannot read the dump: line ${reader.line}, column 1: the record "${escapeBytes(key)}" ` +
+          "comes twice",
+      );
+    });
+    for (const piece of terminal.input()) {
+      reader.push(piece);
+      bar.at(database.count, 0);
+      await database.settle();
+    }
+    reader.end();
+  } catch (error) {
+    database.abandon();
+    throw error;
+  } finally {
+    bar.end();
+  }
+  const bytes = await database.finish();
+  const row = { path: file, records: database.count, bytes };
+  writeObject(terminal.out, lookOf(world, flags), [
+    { name: "path", title: "Written" },
+    { name: "records", title: "Records" },
+    { name: "bytes", title: "Bytes" },
+  ], row);
+}

@@ -1,0 +1,252 @@
+/**
+ * `ctdbx tdb get | put | del | keys`: single records, and the list of keys.
+ *
+ *   argument --encoding--> bytes --lock of its chain--> one operation --> bytes as they are, or shown
+ *
+ * Does NOT promise: that two commands see the same database; each one locks for itself.
+ */
+
+import type { Command } from "commander";
+import { Option } from "commander";
+import { readFileSync, statSync } from "node:fs";
+import { CtdbxError } from "../../transport/wire/errors.ts";
+import { KEY_MAX, VALUE_MAX } from "../../transport/wire/limits.ts";
+import type { Encoding } from "../bytes_text.ts";
+import { escapeBytes, fromText, shown, toBase64, toHex } from "../bytes_text.ts";
+import { systemFailure, withDatabase } from "../database.ts";
+import { EXIT } from "../exit_codes.ts";
+import { Failure, usage } from "../failure.ts";
+import type { Column, Row } from "../output.ts";
+import { RowWriter, writeObject } from "../output.ts";
+import type { CommandWorld, EncodingFlags, OpenFlags, OutputFlags } from "../world.ts";
+import { encodingOf, encodingOptions, lookOf, openOptions } from "../world.ts";
+import { outputOptions, readInput, whole } from "../world.ts";
+
+interface KeyFlags extends EncodingFlags, OpenFlags, OutputFlags {
+  readonly nul?: boolean;
+}
+
+interface PutFlags extends KeyFlags {
+  readonly mode: "replace" | "insert" | "modify";
+  readonly file?: string;
+}
+
+interface KeysFlags extends EncodingFlags, OpenFlags, OutputFlags {
+  readonly prefix?: string;
+  readonly limit?: number;
+}
+
+/** Adds the commands to `ctdbx tdb`. */
+export function addRecordCommands(tdb: Command, world: CommandWorld): void {
+  const get = tdb.command("get <file> <key>").description("print the value of a record");
+  keyOptions(outputOptions(get, " (default: the value's bytes as they are)"), "key and output", true)
+    .action((file: string, key: string, flags: KeyFlags) => runGet(world, file, key, flags));
+
+  const put = tdb.command("put <file> <key> [value]")
+    .description("store a record; a value of - is read from standard input");
+  keyOptions(put, "key and value", false)
+    .addOption(
+      new Option("--mode <mode>", "insert: it must be new; modify: it must be there").choices([
+        "replace",
+        "insert",
+        "modify",
+      ]).default("replace"),
+    )
+    .option("--file <path>", "take the value from this file, - for standard input")
+    .action((file: string, key: string, value: string | undefined, flags: PutFlags) =>
+      runPut(world, file, key, value, flags)
+    );
+
+  const del = tdb.command("del <file> <key>").alias("delete").description("delete a record");
+  keyOptions(del, "key", false)
+    .action((file: string, key: string, flags: KeyFlags) => runDelete(world, file, key, flags));
+
+  const keys = tdb.command("keys <file>").description("list the keys, escaped, one a line");
+  encodingOptions(outputOptions(openOptions(keys, true)), "prefix and output")
+    .option("--prefix <text>", "only keys that begin with this")
+    .option("--limit <count>", "at most so many", whole(0, 4294967295))
+    .action((file: string, flags: KeysFlags) => runKeys(world, file, flags));
+}
+
+function keyOptions(command: Command, of: string, looksOnly: boolean): Command {
+  return encodingOptions(openOptions(command, looksOnly), of)
+    .option("--nul", "append a NUL byte to the key; many of Samba's keys have one");
+}
+
+/** The bytes of a key argument. */
+export function keyBytes(text: string, encoding: Encoding, nul: boolean | undefined): Uint8Array {
+  const key = fromText(text, encoding, "the key");
+  const whole = nul ? Uint8Array.of(...key, 0) : key;
+  if (whole.length > KEY_MAX) {
+    throw usage(`Cannot use the key: ${whole.length} bytes, KEY_MAX is ${KEY_MAX}`);
+  }
+  return whole;
+}
+
+/** "There is no such record", with the usual cause in the hint. */
+export function noRecord(file: string, key: Uint8Array): Failure {
+  const nul = key[key.length - 1] === 0 ? "without" : "with";
+  return new Failure(
+    EXIT.notFound,
+    `Cannot find "${escapeBytes(key)}" in ${file}: there is no such record`,
+    `\`ctdbx tdb keys ${file}\` lists the keys; is it one ${nul} a NUL at its end?`,
+  );
+}
+
+/** Columns of a record in tables and CSV. */
+export const RECORD_COLUMNS: readonly Column[] = [
+  { name: "key", title: "KEY" },
+  { name: "value", title: "VALUE" },
+  { name: "encoding", title: "ENCODING" },
+];
+
+/** A record as a row: in JSON one of three encodings, in tables and CSV escaped as tdbdump does it. */
+export function recordRow(
+  key: Uint8Array,
+  value: Uint8Array,
+  flags: EncodingFlags & OutputFlags,
+): Row {
+  const wanted = flags.hex ? "hex" : flags.base64 ? "base64" : undefined;
+  const forPeople = flags.output === "table" || flags.output === "csv";
+  if (flags.escaped || (forPeople && wanted === undefined)) {
+    return { key: escapeBytes(key), value: escapeBytes(value), encoding: "escaped" };
+  }
+  const { strings, encoding } = shown([key, value], wanted);
+  return { key: strings[0], value: strings[1], encoding };
+}
+
+async function runGet(
+  world: CommandWorld,
+  file: string,
+  text: string,
+  flags: KeyFlags,
+): Promise<void> {
+  const key = keyBytes(text, encodingOf(flags), flags.nul);
+  const value = await withDatabase(
+    world,
+    file,
+    flags,
+    "look",
+    (tdb) => tdb.readOnly ? tdb.fetch(key) : tdb.withChain(key, () => tdb.fetch(key)),
+  );
+  if (value === undefined) throw noRecord(file, key);
+  const { out, outIsTerminal } = world.terminal;
+  if (flags.output !== undefined) {
+    writeObject(out, lookOf(world, flags), RECORD_COLUMNS, recordRow(key, value, flags));
+  } else if (flags.hex || flags.base64 || flags.escaped) {
+    const show = flags.hex ? toHex : flags.base64 ? toBase64 : escapeBytes;
+    out.write(`${show(value)}\n`);
+  } else {
+    // Exactly the bytes, so that `get > file` and `put --file file` are inverse; a person gets a new line.
+    out.write(value);
+    if (outIsTerminal) out.write("\n");
+  }
+}
+
+async function runPut(
+  world: CommandWorld,
+  file: string,
+  text: string,
+  valueText: string | undefined,
+  flags: PutFlags,
+): Promise<void> {
+  const key = keyBytes(text, encodingOf(flags), flags.nul);
+  const value = valueOf(world, valueText, flags);
+  try {
+    await withDatabase(
+      world,
+      file,
+      flags,
+      "change",
+      (tdb) => tdb.withChain(key, () => tdb.store(key, value, flags.mode)),
+    );
+  } catch (error) {
+    if (!(error instanceof CtdbxError)) throw error;
+    if (error.code === "exists") {
+      throw new Failure(
+        EXIT.conflict,
+        `Cannot insert "${escapeBytes(key)}" into ${file}: the record exists`,
+        "--mode replace overwrites it",
+      );
+    }
+    if (error.code === "not_found" && flags.mode === "modify") throw noRecord(file, key);
+    throw error;
+  }
+}
+
+function valueOf(
+  world: CommandWorld,
+  text: string | undefined,
+  flags: PutFlags,
+): Uint8Array {
+  if (text !== undefined && flags.file !== undefined) {
+    throw usage("Cannot take the value from two places: an argument and --file were given");
+  }
+  const source = flags.file ?? text;
+  if (source === undefined) {
+    throw usage("Cannot store nothing: the value is missing", "give it as argument, or with --file");
+  }
+  // A file or a pipe holds the bytes themselves, whatever the encoding of the arguments.
+  if (source === "-") return readInput(world, VALUE_MAX, "the value");
+  if (flags.file === undefined) return fromText(source, encodingOf(flags), "the value");
+  try {
+    const { size } = statSync(source);
+    if (size > VALUE_MAX) {
+      throw usage(`Cannot store ${source}: ${size} bytes, VALUE_MAX is ${VALUE_MAX}`);
+    }
+    return readFileSync(source);
+  } catch (error) {
+    if (error instanceof Failure) throw error;
+    throw systemFailure(error, `Cannot read ${source}`);
+  }
+}
+
+async function runDelete(
+  world: CommandWorld,
+  file: string,
+  text: string,
+  flags: KeyFlags,
+): Promise<void> {
+  const key = keyBytes(text, encodingOf(flags), flags.nul);
+  const was = await withDatabase(
+    world,
+    file,
+    flags,
+    "change",
+    (tdb) => tdb.withChain(key, () => tdb.delete(key)),
+  );
+  if (!was) throw noRecord(file, key);
+}
+
+async function runKeys(world: CommandWorld, file: string, flags: KeysFlags): Promise<void> {
+  const prefix = flags.prefix === undefined
+    ? new Uint8Array(0)
+    : fromText(flags.prefix, encodingOf(flags), "the prefix");
+  const limit = flags.limit ?? Infinity;
+  const wanted = flags.hex ? "hex" : flags.base64 ? "base64" : undefined;
+  const escaped = flags.escaped || flags.output === undefined || flags.output === "table" ||
+    flags.output === "csv";
+  const { out } = world.terminal;
+  const writer = new RowWriter(out, lookOf(world, flags), [
+    { name: "key", title: "KEY" },
+    { name: "encoding", title: "ENCODING" },
+    { name: "valueBytes", title: "VALUE BYTES" },
+  ]);
+  let count = 0;
+  await withDatabase(world, file, flags, "look", (tdb) =>
+    tdb.traverse((record) => {
+      if (count >= limit) return false;
+      const start = record.keyOffset;
+      const part = record.bytes.subarray(start, start + Math.min(record.keyLength, prefix.length));
+      if (!prefix.every((byte, index) => part[index] === byte)) return true;
+      const key = record.key();
+      const { strings, encoding } = escaped && wanted === undefined
+        ? { strings: [escapeBytes(key)], encoding: "escaped" }
+        : shown([key], wanted);
+      count += 1;
+      if (flags.output === undefined) out.write(`${strings[0]}\n`);
+      else writer.row({ key: strings[0], encoding, valueBytes: record.valueLength });
+      return count < limit;
+    }));
+  if (flags.output !== undefined) writer.end();
+}

@@ -1,0 +1,191 @@
+/**
+ * The text of tdbdump: written and read.
+ *
+ *   {
+ *   key(4) = "abc\00"          N bytes; " \ and everything outside 0x20..0x7E as \HH
+ *   data(2) = "\FF\01"
+ *   }
+ *
+ * The reader takes bytes as they arrive and hands out one record at a time, so a dump of any size needs the
+ * memory of its largest record. It is as strict as tdbrestore but for three things that editors do: blank
+ * lines, spaces around a line, CR before LF. An error names line and column.
+ *
+ * Does NOT promise: tdbdump's -e form; that begins with text that is no record.
+ */
+
+import { escapeBytes, hexByte } from "./bytes_text.ts";
+import { Failure } from "./failure.ts";
+import { EXIT } from "./exit_codes.ts";
+
+/** One record of a dump. */
+export interface DumpRecord {
+  readonly key: Uint8Array;
+  readonly value: Uint8Array;
+}
+
+/** One record as tdbdump prints it. */
+export function dumpText(key: Uint8Array, value: Uint8Array): string {
+  return `{\nkey(${key.length}) = "${escapeBytes(key)}"\n` +
+    `data(${value.length}) = "${escapeBytes(value)}"\n}\n`;
+}
+
+/** Bytes of one line that are kept at most: a value of 16 MiB, all of it escaped, and its frame. */
+const LINE_MAX = 3 * 16 * 1024 * 1024 + 64;
+const LF = 10;
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+
+/** What the next line must be. */
+type Place = "open" | "key" | "data" | "close";
+
+/** Takes the bytes of a dump piece by piece. */
+export class DumpReader {
+  readonly #found: (record: DumpRecord) => void;
+  #place: Place = "open";
+  #line = 1;
+  #key: Uint8Array = new Uint8Array(0);
+  #value: Uint8Array = new Uint8Array(0);
+  /** Pieces of the line that has not ended yet. */
+  #parts: Uint8Array[] = [];
+  #partsSize = 0;
+
+  /** `found` is called for each record as soon as its closing brace was read. */
+  constructor(found: (record: DumpRecord) => void) {
+    this.#found = found;
+  }
+
+  /** Number of the line that is being read, from 1. */
+  get line(): number {
+    return this.#line;
+  }
+
+  /** Takes the next piece. Throws Failure (usage) at the first line that is wrong. */
+  push(piece: Uint8Array): void {
+    let start = 0;
+    for (let end = piece.indexOf(LF); end >= 0; end = piece.indexOf(LF, start)) {
+      this.#keep(piece.subarray(start, end));
+      this.#take();
+      start = end + 1;
+    }
+    // The caller may reuse its buffer.
+    if (start < piece.length) this.#keep(piece.slice(start));
+  }
+
+  /** The input has ended. Throws when it ends inside a record. */
+  end(): void {
+    if (this.#partsSize > 0) this.#take();
+    if (this.#place !== "open") this.#fail(1, `the text ends inside a record, ${WANTED[this.#place]}`);
+  }
+
+  #keep(part: Uint8Array): void {
+    this.#partsSize += part.length;
+    if (this.#partsSize > LINE_MAX) this.#fail(1, "the line is longer than the largest record");
+    this.#parts.push(part);
+  }
+
+  /** Reads the finished line. */
+  #take(): void {
+    const line = this.#parts.length === 1 ? this.#parts[0] as Uint8Array : join(this.#parts);
+    this.#parts = [];
+    this.#partsSize = 0;
+    let start = 0;
+    let end = line.length;
+    while (start < end && isSpace(line[start])) start += 1;
+    while (end > start && isSpace(line[end - 1])) end -= 1;
+    if (start < end) this.#read(line, start, end);
+    this.#line += 1;
+  }
+
+  #read(line: Uint8Array, start: number, end: number): void {
+    const only = end - start === 1 ? line[start] : 0;
+    switch (this.#place) {
+      case "open":
+        if (only !== 0x7b) this.#fail(start + 1, WANTED.open);
+        this.#place = "key";
+        return;
+      case "key":
+        this.#key = this.#part(line, start, end, "key");
+        this.#place = "data";
+        return;
+      case "data":
+        this.#value = this.#part(line, start, end, "data");
+        this.#place = "close";
+        return;
+      case "close":
+        if (only !== 0x7d) this.#fail(start + 1, WANTED.close);
+        this.#found({ key: this.#key, value: this.#value });
+        this.#place = "open";
+    }
+  }
+
+  /** Reads `name(N) = "..."`. */
+  #part(line: Uint8Array, start: number, end: number, name: "key" | "data"): Uint8Array {
+    let head = "";
+    let at = start;
+    while (at < end && line[at] !== QUOTE && at - start < 40) {
+      head += String.fromCharCode(line[at] ?? 0);
+      at += 1;
+    }
+    const match = /^(key|data)\((\d{1,10})\) = $/.exec(head);
+    if (match === null || match[1] !== name || line[at] !== QUOTE) {
+      this.#fail(start + 1, WANTED[name]);
+    }
+    const size = Number(match[2]);
+    const bytes = this.#quoted(line, at + 1, end);
+    if (bytes.length !== size) {
+      this.#fail(start + 1, `${name}(${size}) has ${bytes.length} bytes between the quotes`);
+    }
+    return bytes;
+  }
+
+  /** Reads up to the closing quote, which must be the last byte of the line. */
+  #quoted(line: Uint8Array, start: number, end: number): Uint8Array {
+    const out = new Uint8Array(end - start);
+    let size = 0;
+    for (let at = start; at < end; at += 1) {
+      const byte = line[at] ?? 0;
+      if (byte === QUOTE) {
+        if (at !== end - 1) this.#fail(at + 2, "something follows the closing quote");
+        return out.slice(0, size);
+      }
+      if (byte !== BACKSLASH) {
+        out[size++] = byte;
+        continue;
+      }
+      const value = at + 2 < end ? hexByte(line[at + 1], line[at + 2]) : -1;
+      if (value < 0) this.#fail(at + 1, "a backslash must be followed by two hex digits");
+      out[size++] = value;
+      at += 2;
+    }
+    this.#fail(end + 1, "the closing quote is missing");
+  }
+
+  #fail(column: number, why: string): never {
+    throw new Failure(
+      EXIT.usage,
+      `Cannot read the dump: line ${this.#line}, column ${column}: ${why}`,
+      "the text must be what `ctdbx tdb dump` or tdbdump prints",
+    );
+  }
+}
+
+const WANTED: Readonly<Record<Place, string>> = {
+  open: "expected {",
+  key: 'expected key(N) = "..."',
+  data: 'expected data(N) = "..."',
+  close: "expected }",
+};
+
+function isSpace(byte: number | undefined): boolean {
+  return byte === 0x20 || byte === 0x09 || byte === 0x0d;
+}
+
+function join(parts: readonly Uint8Array[]): Uint8Array {
+  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}

@@ -1,0 +1,99 @@
+/**
+ * How a command says that it could not: one line why, one line what to do, and an exit code.
+ *
+ *   ctdbx: Cannot open /srv/a.tdb: it is a directory
+ *   hint: name the .tdb file itself
+ *
+ * Errors of the engine carry a code, from which the exit code and a hint follow. What nobody expected keeps
+ * its stack: that is a bug of ctdbx and the stack is what its report needs.
+ *
+ * Does NOT promise: stable texts; scripts go by exit code, or by `code` of the JSON form.
+ */
+
+import { CorruptError, CtdbxError } from "../transport/wire/errors.ts";
+import { EXIT, EXIT_OF } from "./exit_codes.ts";
+import type { ExitCode } from "./exit_codes.ts";
+
+/** An error of the command line itself: wrong usage, or an outcome that has an exit code of its own. */
+export class Failure extends Error {
+  readonly exit: ExitCode;
+  /** What the user can do about it, a phrase without a full stop. */
+  readonly hint: string | undefined;
+
+  constructor(exit: ExitCode, message: string, hint?: string) {
+    super(message);
+    this.name = "Failure";
+    this.exit = exit;
+    this.hint = hint;
+  }
+}
+
+/** A wrong call: exit code 2. */
+export function usage(message: string, hint?: string): Failure {
+  return new Failure(EXIT.usage, message, hint);
+}
+
+/** An error in the form in which it is shown. */
+export interface Report {
+  readonly exit: ExitCode;
+  /** The engine's error code, or the name of the exit code. */
+  readonly code: string;
+  readonly message: string;
+  readonly hint?: string;
+  readonly kind?: string;
+  readonly offset?: number;
+  /** Only for errors that nobody expected. */
+  readonly stack?: string;
+}
+
+/** Hints by error code; `corrupt` and others may know better at the place where they are thrown. */
+const HINTS: Partial<Record<string, string>> = {
+  busy: "another process holds the lock: try again, or wait longer with --timeout SECONDS",
+  timeout: "another process holds the lock; wait longer with --timeout SECONDS",
+  corrupt: "`ctdbx tdb check FILE` lists what is wrong, `ctdbx tdb rescue FILE` saves what is left",
+  truncated: "another process has shortened or replaced the file: run the command again",
+  no_space: "free some space on the file system, then run the command again",
+  read_only: "run it without --read-only",
+  denied: "run it as the owner of the file (Samba's files belong to root)",
+  version: "a newer ctdbx may know it; Debian's tdbtool shows what libtdb makes of the file",
+};
+
+/** Turns whatever was thrown into what is shown. */
+export function reportOf(error: unknown): Report {
+  if (error instanceof Failure) {
+    const code = Object.entries(EXIT).find(([, exit]) => exit === error.exit)?.[0] ?? "other";
+    return { exit: error.exit, code, message: error.message, ...some("hint", error.hint) };
+  }
+  if (error instanceof CtdbxError) {
+    const place = error instanceof CorruptError ? { kind: error.kind, offset: error.offset } : {};
+    const { code, message } = error;
+    return { exit: EXIT_OF[code], code, message, ...some("hint", HINTS[code]), ...place };
+  }
+  const message = error instanceof Error ? error.message : String(error);
+  return {
+    exit: EXIT.other,
+    code: "internal",
+    message: `Cannot go on: ${message}`,
+    hint: "this is a bug of ctdbx; please report it with the lines above",
+    ...some("stack", error instanceof Error ? error.stack : undefined),
+  };
+}
+
+/** The report as lines for a person. */
+export function reportText(report: Report): string {
+  const stack = report.stack === undefined ? "" : `${report.stack}\n`;
+  const hint = report.hint === undefined ? "" : `hint: ${report.hint}\n`;
+  return `${stack}ctdbx: ${report.message}\n${hint}`;
+}
+
+/** The report as one line of JSON. */
+export function reportJson(report: Report): string {
+  return `${JSON.stringify({ error: report })}\n`;
+}
+
+function some<Name extends string>(
+  name: Name,
+  value: string | undefined,
+): { [key in Name]?: string } {
+  return value === undefined ? {} : { [name]: value } as { [key in Name]: string };
+}

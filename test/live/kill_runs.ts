@@ -1,0 +1,201 @@
+/**
+ * Kills a process at each step of its commit and lets the other engine open what is left.
+ *
+ *   ours killed before its n-th step of the port        -> libtdb opens: before or after
+ *   libtdb killed at its n-th pwrite, fdatasync, ...    -> ours opens: before or after      (strace --inject)
+ *
+ * libtdb's own check fails on some files that a crash left behind while it was making the file grow, whoever
+ * recovers them with libtdb (D3, D4 of the format notes); it must pass once our engine has opened the file.
+ *
+ * Does NOT promise: that every system call of libtdb is a step; those that write or sync are.
+ */
+
+import { spawnSync } from "node:child_process";
+import { copyFileSync } from "node:fs";
+import { join } from "node:path";
+import { RealImageStore } from "../../transport/real_image.ts";
+import { tool } from "../tools.ts";
+import { tdbtoolCheck } from "./files.ts";
+import { baseRecords, changedRecords, changeWords, makeBase } from "./kill_plan.ts";
+import { Ours } from "./ours.ts";
+import { Peer, type Runtime, runtimeCommand, startPeer } from "./peer.ts";
+import { difference, FLAG, good, type OpenWords, openIn, recordsOf, type Session } from "./session.ts";
+
+/** What a round of kills came to. */
+export interface KillReport {
+  readonly kills: number;
+  readonly before: number;
+  readonly after: number;
+  /** Files that libtdb's check refused when libtdb alone had recovered them. */
+  readonly refused: number;
+}
+
+/** A file to start from. */
+export interface KillKind {
+  readonly name: string;
+  readonly flags: number;
+  /** Is there a recovery area already? */
+  readonly area: boolean;
+}
+
+const MUTEX = FLAG.MUTEX_LOCKING | FLAG.INCOMPATIBLE_HASH;
+/** What is tried. */
+export const KILL_KINDS: readonly KillKind[] = [
+  { name: "a recovery area is there", flags: 0, area: true },
+  { name: "the first transaction", flags: FLAG.INCOMPATIBLE_HASH, area: false },
+  { name: "big-endian", flags: FLAG.CONVERT, area: true },
+  { name: "mutexes", flags: MUTEX, area: true },
+];
+
+/** A transaction with more steps than this is not ours. */
+const STEPS_MAX = 200;
+
+function openWords(path: string, kind: KillKind): OpenWords {
+  return { path, mode: "c", flags: kind.flags, hashSize: 7 };
+}
+
+async function makeFile(folder: string, kind: KillKind): Promise<string> {
+  const path = join(folder, "base.tdb");
+  const peer = startPeer();
+  await openIn(peer, openWords(path, kind));
+  await makeBase(peer, kind.area);
+  await good(peer, "close");
+  await peer.end();
+  return path;
+}
+
+/** Which of the two contents is there? Throws for any other. */
+async function contentIn(session: Session, what: string): Promise<"before" | "after"> {
+  const found = await recordsOf(session);
+  const fromBefore = difference(found, baseRecords());
+  if (fromBefore === "") return "before";
+  const fromAfter = difference(found, changedRecords());
+  if (fromAfter === "") return "after";
+  throw new Error(`${what}: neither before (${fromBefore}) nor after (${fromAfter})`);
+}
+
+/** Opens what is left, first with libtdb or first with ours, then with the other. */
+async function judge(
+  path: string,
+  kind: KillKind,
+  peer: Peer,
+  what: string,
+): Promise<{ content: "before" | "after"; refused: boolean }> {
+  const words = { ...openWords(path, kind), mode: "w" as const };
+  const forOurs = { ...words, path: `${path}.ours` };
+  copyFileSync(path, forOurs.path);
+
+  await openIn(peer, words);
+  const content = await contentIn(peer, `libtdb after ${what}`);
+  const refused = !(await peer.ask("check")).startsWith("ok");
+  await good(peer, "close");
+
+  const ours = new Ours(new RealImageStore());
+  for (const each of [forOurs, words]) {
+    await openIn(ours, each);
+    const same = await contentIn(ours, `ours after ${what}`);
+    if (same !== content) throw new Error(`${what}: ${content} for libtdb, ${same} for ours`);
+    await good(ours, "check");
+    await good(ours, "begin");
+    await good(ours, "store", "00", "01".repeat(4000), 0);
+    await good(ours, "commit");
+    await good(ours, "delete", "00");
+    await good(ours, "check");
+    await good(ours, "close");
+    tdbtoolCheck(each.path);
+  }
+  return { content, refused };
+}
+
+/** Ours is killed before each of its steps. */
+export async function killOurs(
+  folder: string,
+  kind: KillKind,
+  runtime: Runtime,
+): Promise<KillReport> {
+  const base = await makeFile(folder, kind);
+  const path = join(folder, "killed.tdb");
+  const peer = startPeer();
+  const counts = { kills: 0, before: 0, after: 0, refused: 0 };
+  for (let n = 1;; n++) {
+    if (n > STEPS_MAX) throw new Error(`more than ${STEPS_MAX} steps`);
+    copyFileSync(base, path);
+    const [program = "", ...args] = runtimeCommand(runtime, "test/live/kill_child.ts");
+    const child = spawnSync(program, [...args, path, String(n)], { encoding: "utf8" });
+    const through = child.stdout.startsWith("steps");
+    if (!through && child.signal !== "SIGKILL") {
+      throw new Error(`step ${n}: ${child.status} ${child.signal} ${child.stderr}`);
+    }
+    const what = through ? "the whole transaction" : `step ${n}`;
+    const { content, refused } = await judge(path, kind, peer, what);
+    if (through && content !== "after") throw new Error("committed, but not there");
+    if (refused) counts.refused++;
+    if (through) break;
+    counts.kills++;
+    counts[content]++;
+  }
+  await peer.end();
+  return counts;
+}
+
+/** System calls at which libtdb is killed: unmapped it writes with pwrite64, mapped it syncs with msync. */
+const CALLS: readonly [call: string, flags: number][] = [
+  ["pwrite64", FLAG.NOMMAP],
+  ["fdatasync", FLAG.NOMMAP],
+  ["ftruncate", FLAG.NOMMAP],
+  ["fallocate", 0],
+  ["msync", 0],
+  ["fdatasync", 0],
+  ["utimensat", 0],
+];
+
+/** libtdb is killed at each of its writes and syncs. */
+export async function killLibtdb(folder: string, kind: KillKind): Promise<KillReport> {
+  const strace = tool("strace");
+  const base = await makeFile(folder, kind);
+  const path = join(folder, "killed.tdb");
+  const peer = startPeer();
+  const counts = { kills: 0, before: 0, after: 0, refused: 0 };
+  for (const [call, flags] of CALLS) {
+    // A mutex file cannot be opened unmapped.
+    if (flags !== 0 && (kind.flags & FLAG.MUTEX_LOCKING) !== 0) continue;
+    for (let n = 1;; n++) {
+      if (n > STEPS_MAX) throw new Error(`more than ${STEPS_MAX} ${call}`);
+      copyFileSync(base, path);
+      const words = { ...openWords(path, kind), flags: kind.flags | flags };
+      const through = await commitUnder(strace, words, call, n);
+      if (through) break;
+      const { content, refused } = await judge(path, kind, peer, `${call} ${n}`);
+      counts.kills++;
+      counts[content]++;
+      if (refused) counts.refused++;
+    }
+  }
+  await peer.end();
+  return counts;
+}
+
+/** libtdb makes the change; killed at its n-th `call` of the commit. True: it got through. */
+async function commitUnder(
+  strace: string,
+  words: OpenWords,
+  call: string,
+  n: number,
+): Promise<boolean> {
+  const inject = `--inject=${call}:signal=KILL:when=${n}`;
+  const peer = startPeer("libtdb under strace", [strace, "-f", "-o", "/dev/null", inject]);
+  // Its own end kills the one who asked, too: every answer may fail.
+  const asked = (async () => {
+    await openIn(peer, words);
+    await good(peer, "begin");
+    for (const change of changeWords()) await good(peer, ...change);
+    await good(peer, "commit");
+    return true;
+  })().catch((error: unknown) => {
+    if (String(error).includes("ended")) return false;
+    throw error;
+  });
+  const through = await asked;
+  await peer.end();
+  return through;
+}

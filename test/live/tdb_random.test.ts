@@ -1,0 +1,49 @@
+/**
+ * Random operations by our engine and by libtdb: on two files, in turns on one file, and mixed on one open file.
+ *
+ *   two files:   every word to both, both answers must be the model's
+ *   in turns:    ours opens, works, closes; libtdb opens, works, closes; ...
+ *   mixed:       both have it open, the dice say who does the next operation
+ *
+ * After each: same records, same tdbdump, `tdbtool check` and our check pass. A failure names the seed.
+ *
+ * Does NOT promise: long runs; those are test/long/interop.ts.
+ */
+
+import { suite } from "uvu";
+import { RealImageStore } from "../../transport/real_image.ts";
+import { limit } from "../limit.ts";
+import { inFolder } from "./files.ts";
+import { inTurns, KINDS, mixed, twoFiles } from "./random_runs.ts";
+import { peerProgram, thisRuntime } from "./peer.ts";
+
+const random = suite("TDB: random operations");
+// Each runtime has seeds of its own: more ground for the same time.
+const FIRST_SEED = thisRuntime() === "bun" ? 1 : 1001;
+
+for (const [index, kind] of KINDS.entries()) {
+  const seed = FIRST_SEED + index;
+  random(
+    `on two files give what libtdb gives: ${kind.name} (seed ${seed})`,
+    limit(60_000, async () => {
+      peerProgram();
+      await inFolder((folder) => twoFiles(new RealImageStore(), folder, kind, seed, 700));
+    }),
+  );
+  random(
+    `in turns on one file keep it sound: ${kind.name} (seed ${seed})`,
+    limit(60_000, async () => {
+      peerProgram();
+      await inFolder((folder) => inTurns(new RealImageStore(), folder, kind, seed, 16, 60));
+    }),
+  );
+  random(
+    `mixed on one open file keep it sound: ${kind.name} (seed ${seed})`,
+    limit(60_000, async () => {
+      peerProgram();
+      await inFolder((folder) => mixed(new RealImageStore(), folder, kind, seed, 900));
+    }),
+  );
+}
+
+random.run();

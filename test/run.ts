@@ -1,0 +1,176 @@
+/**
+ * The test runner: one process per runtime, the same files on both.
+ *
+ *   bun test/run.ts [--only KIND,...] [--name TEXT] [--totals FILE] [FILES or FOLDERS...]
+ *   deno run -A test/run.ts ...
+ *
+ * KIND: unit (all but the next ones), live, torture. --name: text in path, suite or test name.
+ * --totals: writes the sums as JSON. The last line is `N passed, N failed`; exit code 1 when
+ * anything failed or nothing ran.
+ *
+ * Does NOT promise: separation of files; they share one process, so that the pinned Memory is
+ * shared, too.
+ */
+
+import { globSync, writeFileSync } from "node:fs";
+import { dirname, join, relative, resolve } from "node:path";
+import process from "node:process";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { Worker } from "node:worker_threads";
+import type { Case, FileRecord, Totals, Watch } from "./ledger.ts";
+import { countCases, LEDGER, Ledger, sum, totalsLine } from "./ledger.ts";
+
+const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
+/** Folders of test/ that are a kind of their own; everything else is "unit". */
+const KINDS = ["live", "torture", "long"];
+
+interface Arguments {
+  only: string[];
+  name: string | undefined;
+  totals: string | undefined;
+  paths: string[];
+}
+
+/** uvu's own globals: its queue, and the switch that keeps it from running by itself. */
+interface UvuGlobals {
+  UVU_DEFER?: number;
+  UVU_QUEUE?: unknown[][];
+  [LEDGER]?: Ledger;
+}
+
+async function main(): Promise<number> {
+  const args = parse(process.argv.slice(2));
+  const files = choose(args);
+  const worker = new Worker(new URL("./watchdog_worker.ts", import.meta.url));
+  worker.unref();
+  const ledger = new Ledger(watchThrough(worker), args.name);
+  const uvuGlobals = globalThis as UvuGlobals;
+  uvuGlobals[LEDGER] = ledger;
+  uvuGlobals.UVU_DEFER = 1;
+  process.on("unhandledRejection", (cause: unknown) => ledger.stray(cause));
+  process.on("uncaughtException", (cause: unknown) => ledger.stray(cause));
+  let finished = false;
+  process.on("exit", () => {
+    if (finished) return;
+    console.error("The process ended before all tests were done");
+    process.exitCode = 1;
+  });
+
+  for (const path of files) {
+    const startMs = performance.now();
+    const record = await runFile(ledger, path);
+    // With a name filter, files without a match say nothing.
+    if (record.cases.length > 0) report(record, performance.now() - startMs);
+  }
+  const totals = sum(ledger.files.map((file) => countCases(file.cases)));
+  if (totals.passed + totals.failed + totals.skipped === 0) {
+    console.log("No test matches");
+    totals.failed = 1;
+  }
+  finished = true;
+  if (args.totals !== undefined) writeFileSync(args.totals, JSON.stringify(result(ledger, totals)));
+  console.log(totalsLine(totals));
+  return totals.failed === 0 ? 0 : 1;
+}
+
+function parse(words: string[]): Arguments {
+  const args: Arguments = { only: [], name: undefined, totals: undefined, paths: [] };
+  const rest = [...words];
+  const value = (option: string): string => {
+    const next = rest.shift();
+    if (next === undefined) throw new TypeError(`${option} needs a value`);
+    return next;
+  };
+  for (let word = rest.shift(); word !== undefined; word = rest.shift()) {
+    if (word === "--only") args.only.push(...value(word).split(","));
+    else if (word === "--name") args.name = value(word);
+    else if (word === "--totals") args.totals = value(word);
+    else if (word.startsWith("--")) throw new TypeError(`Unknown option ${word}`);
+    else args.paths.push(word);
+  }
+  const unknown = args.only.find((kind) => kind !== "unit" && !KINDS.includes(kind));
+  if (unknown !== undefined) throw new TypeError(`Unknown kind ${unknown}`);
+  return args;
+}
+
+/** The files to run, relative to the checkout; explicit files may lie anywhere below it. */
+function choose({ only, paths }: Arguments): string[] {
+  const all = globSync("test/**/*.test.ts", { cwd: ROOT }).sort();
+  const wanted = all.filter((path) => only.length === 0 || only.includes(kindOf(path)));
+  if (paths.length === 0) return wanted;
+  const chosen: string[] = [];
+  for (const path of paths) {
+    const inside = relative(ROOT, resolve(path));
+    const below = wanted.filter((file) => file.startsWith(`${inside}/`));
+    if (below.length > 0) chosen.push(...below);
+    else chosen.push(inside);
+  }
+  return chosen;
+}
+
+function kindOf(path: string): string {
+  const folder = path.split("/")[1] ?? "";
+  return KINDS.includes(folder) ? folder : "unit";
+}
+
+async function runFile(ledger: Ledger, path: string): Promise<FileRecord> {
+  const record = ledger.file(path);
+  (globalThis as UvuGlobals).UVU_QUEUE = [[null]];
+  const write = process.stdout.write;
+  try {
+    // Not at the top: uvu looks at UVU_DEFER when it is loaded.
+    const { exec } = await import("./uvu.mjs");
+    await import(pathToFileURL(join(ROOT, path)).href);
+    if (record.declared === 0) throw new Error("the file declares no test");
+    // uvu's own marks; console.log of a test is not affected.
+    process.stdout.write = () => true;
+    await exec();
+  } catch (error) {
+    ledger.fail("", "the file could not be run", error);
+  } finally {
+    process.stdout.write = write;
+  }
+  ledger.close(record);
+  return record;
+}
+
+function report(record: FileRecord, ms: number): void {
+  const counts = countCases(record.cases);
+  const mark = counts.failed === 0 ? "ok  " : "FAIL";
+  console.log(`${mark} ${record.path}  ${totalsLine(counts)}  ${(ms / 1000).toFixed(2)} s`);
+  for (const entry of record.cases) {
+    if (entry.outcome === "failed") console.log(indent(`FAILED ${title(entry)}\n${entry.text}`));
+    if (entry.outcome === "skipped") console.log(`     skipped ${title(entry)}: ${entry.text}`);
+  }
+}
+
+function title(entry: Case): string {
+  return entry.suite === "" ? entry.name : `${entry.suite}: ${entry.name}`;
+}
+
+function indent(text: string): string {
+  return text.trimEnd().split("\n").map((line) => `     ${line}`).join("\n");
+}
+
+/** What --totals writes; build/ reads it. */
+function result(ledger: Ledger, totals: Totals): object {
+  const skipped = ledger.files.flatMap((file) =>
+    file.cases.filter((entry) => entry.outcome === "skipped")
+      .map((entry) => ({ file: file.path, name: title(entry), reason: entry.text }))
+  );
+  return { ...totals, reasons: skipped };
+}
+
+function watchThrough(worker: Worker): Watch {
+  return {
+    begin: (name, limitMs) => worker.postMessage({ name, limitMs }),
+    end: () => worker.postMessage(null),
+  };
+}
+
+const code = await main().catch((error: unknown) => {
+  console.error(error instanceof Error ? error.message : error);
+  return 2;
+});
+// Not exitCode: a test that hangs may still hold the event loop.
+process.exit(code);

@@ -1,0 +1,6 @@
+/**
+ * Types of test/uvu.mjs.
+ *
+ * Does NOT promise: anything of its own.
+ */
+export { exec, suite } from "../node_modules/uvu/index.d.ts";

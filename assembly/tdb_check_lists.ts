@@ -10,10 +10,12 @@
  */
 import { fits } from "./tdb_chain";
 import {
+  AHEAD,
   BAD_POINTER,
   CHECK_COUNTS,
   CHECK_NO_SORT,
   CK_AT,
+  CK_CURSORS,
   CK_EMPTY,
   CK_FAR_KEYS,
   CK_FLAGS,
@@ -25,6 +27,7 @@ import {
   CK_MAP,
   CK_OFFSETS,
   CK_PRED,
+  CK_SINK,
   CK_SORT,
   CK_SORT_AT,
   CK_SORT_BYTES,
@@ -47,6 +50,7 @@ import {
 } from "./tdb_check_state";
 import { complain, judge, tell } from "./tdb_judge";
 import {
+  DB_BASE,
   DB_HASH_SIZE,
   DB_SIZE,
   DEAD,
@@ -72,6 +76,8 @@ import {
   starts,
 } from "./tdb_seen";
 
+/** Records of a chain that are read ahead. */
+const AHEAD_DEPTH: u32 = 32;
 /** Steps of a sort that count as one step of the check's budget. */
 const SORT_SLICE: u32 = 64;
 
@@ -208,6 +214,36 @@ function sorted<M>(db: usize, state: usize, chain: u32): bool {
   return true;
 }
 
+/**
+ * Reads AHEAD chains side by side, to AHEAD_DEPTH records: a walk waits for memory at each record, this waits for
+ * AHEAD of them at once, and the walk then finds them in the cache.
+ */
+function readAhead(db: usize, state: usize, chain: u32): void {
+  const map = <usize> load<u32>(state, CK_MAP);
+  const base = <usize> load<u32>(db, DB_BASE);
+  const cursors = state + CK_CURSORS;
+  const chains = min<u32>(AHEAD, load<u32>(db, DB_HASH_SIZE) - chain);
+  memory.copy(cursors, base + FIRST_HEAD + chain * 4, chains * 4);
+  let sink: u32 = 0;
+  for (let depth: u32 = 0; depth < AHEAD_DEPTH; depth++) {
+    let any: u32 = 0;
+    for (let i: u32 = 0; i < chains; i++) {
+      const off = load<u32>(cursors + i * 4);
+      if (off == 0) continue;
+      let next: u32 = 0;
+      if (sound(db, off)) {
+        sink ^= seen(map, off) ^ load<u32>(base + off, MAGIC);
+        next = load<u32>(base + off, NEXT);
+      }
+      store<u32>(cursors + i * 4, next);
+      any |= next;
+    }
+    if (any == 0) break;
+  }
+  // Kept, so that the compiler keeps the reads.
+  store<u32>(state, sink, CK_SINK);
+}
+
 /** Walks on along the chains; answers what is left of the budget. At the end CK_PRED is FREE_HEAD. */
 export function chains<M>(db: usize, state: usize, budget: u32): u32 {
   const hashSize = load<u32>(db, DB_HASH_SIZE);
@@ -217,6 +253,7 @@ export function chains<M>(db: usize, state: usize, budget: u32): u32 {
   let length = load<u32>(state, CK_LENGTH);
   while (chain < hashSize && budget != 0) {
     budget--;
+    if (sizeof<M>() == 1 && length == 0 && (chain & (AHEAD - 1)) == 0) readAhead(db, state, chain);
     const off = load<u32>(state, CK_SORTING) == 0 ? follow<M>(db, state, pred, chain) : 0;
     if (load<u32>(state, CK_WANT_BUFFER) != 0) break;
     if (off != 0) {

@@ -50,8 +50,12 @@ export const CK_PADDING: usize = 152;
 export const CK_DEADS: usize = 168;
 export const CK_FREES: usize = 184;
 export const CK_FAR_KEYS: usize = 204; // bytes of keys hashed behind the scan's end
+/** Cursors of chains read ahead, AHEAD words, and a place for what was read. */
+export const CK_CURSORS: usize = 208;
+export const AHEAD: u32 = 32;
+export const CK_SINK: usize = CK_CURSORS + AHEAD * 4;
 /** Hashes, then offsets, of the live records of a chain. */
-export const CK_HASHES: usize = 208;
+export const CK_HASHES: usize = CK_SINK + 16;
 /** So many live records of a chain are compared one with another. */
 export const TWINS_MAX: u32 = 256;
 export const CK_OFFSETS: usize = CK_HASHES + TWINS_MAX * 4;

@@ -45,13 +45,13 @@ import {
 import { among, enter, sortStep, sortSteps } from "./tdb_order";
 
 /** Fields of a rescue's state; assembly/host/rescue_kernels.ts has the same table. */
-export const RS_REACH: usize = 0; // addresses of the two bitmaps, zeroed by the host
-export const RS_COVER: usize = 4;
-export const RS_AT: usize = 8; // where the scan goes on; 0 = the walks are to be done
-export const RS_REACHABLE: usize = 12; // records
-export const RS_SKIPPED: usize = 16; // records not judged: their keys were beyond the budget
-export const RS_SPENT: usize = 24; // u64, bytes of long keys hashed
-export const RS_COVERED: usize = 32; // u64, bytes covered, once for each record
+const RS_REACH: usize = 0; // addresses of the two bitmaps, zeroed by the host
+const RS_COVER: usize = 4;
+const RS_AT: usize = 8; // where the scan goes on; 0 = the walks are to be done
+const RS_REACHABLE: usize = 12; // records
+const RS_SKIPPED: usize = 16; // records not judged: their keys were beyond the budget
+const RS_SPENT: usize = 24; // u64, bytes of long keys hashed
+const RS_COVERED: usize = 32; // u64, bytes covered, once for each record
 
 /** Keys up to this are always hashed. */
 const KEY_SHORT: u32 = 256;

@@ -10,7 +10,7 @@
 
 import process from "node:process";
 import { threadMemory } from "../assembly/host/memory.ts";
-import { cPath, ERRNO, OPEN, openLibc, systemError } from "./ffi.ts";
+import { cPath, ERRNO, type Libc, OPEN, openLibc, systemError } from "./ffi.ts";
 import type { Image, ImageOptions, ImageStore } from "./image.ts";
 import { folderOf, RealImage, type RealShared, syncFolderOf } from "./real_file.ts";
 import { LockThreads } from "./real_lock.ts";
@@ -26,9 +26,12 @@ const S_IFREG = 0o100000;
 export class RealImageStore implements ImageStore {
   readonly #shared: RealShared;
 
-  /** `lockWorker`: where lock_worker is when it was bundled under another name. */
-  constructor(options: { readonly lockWorker?: URL } = {}) {
-    const libc = openLibc();
+  /**
+   * `lockWorker`: where lock_worker is when it was bundled under another name. `libc`: one that is
+   * open already, or one that fails on purpose.
+   */
+  constructor(options: { readonly lockWorker?: URL; readonly libc?: Libc } = {}) {
+    const libc = options.libc ?? openLibc();
     const lockWorker = options.lockWorker ?? new URL("./lock_worker.ts", import.meta.url);
     this.#shared = {
       libc,

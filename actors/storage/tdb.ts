@@ -57,7 +57,7 @@ export class Tdb {
     this.#locks = core.locks;
     this.#transaction = new TdbTransaction(core, options);
     this.#view = new RecordView(core.memory.bytes);
-    this.#guard = new TdbGuard(core, options);
+    this.#guard = new TdbGuard(core, options, () => this.#transaction.heal());
     this.#bytes = core.memory.bytes;
     this.#db = core.db;
   }
@@ -323,11 +323,19 @@ export class Tdb {
     return repack(this);
   }
 
+  /** What openTdb does last, with OPEN held: mends what a crash left. Not for programs. */
+  arrive(): void {
+    this.#guard.arrive();
+  }
+
   /** Cancels an open transaction, drops all locks, unmaps. Idempotent. */
   close(): void {
     if (this.core.closed) return;
-    this.#transaction.release();
-    this.core.close();
+    try {
+      this.#transaction.release();
+    } finally {
+      this.core.close();
+    }
   }
 
   // --- inside

@@ -76,7 +76,8 @@ export class TdbCore {
   /** Set while a transaction is open: how it hands out overlay memory. */
   overlayMemory: ((bytes: number) => number) | undefined;
   readonly #number: number;
-  #spaceError: unknown;
+  /** What a hook caught: an error must not fly through the kernels. */
+  #hostError: unknown;
   #spareAt = 0;
   #spareBytes = 0;
   #closed = false;
@@ -189,6 +190,10 @@ export class TdbCore {
     const kind = this.field(DB.faultKind);
     const at = this.field(DB.faultAt);
     const path = this.image.path;
+    const cause = this.#hostError;
+    this.#hostError = undefined;
+    if (cause instanceof CtdbxError) return cause;
+    if (cause !== undefined) throw cause;
     const corrupt = FAULT_KINDS[kind - 1];
     if (corrupt !== undefined) {
       if (!this.inTransaction && this.refresh()) return undefined;
@@ -207,9 +212,6 @@ export class TdbCore {
     if (kind === FAULT_NO_MEMORY) {
       return new CtdbxError("limit", `Cannot ${action} in ${path}: no memory for the transaction`);
     }
-    const cause = this.#spaceError;
-    this.#spaceError = undefined;
-    if (cause instanceof CtdbxError) return cause;
     if (kind === FAULT_NO_SPACE) {
       return new CtdbxError("limit", `Cannot ${action} in ${path}: FILE_MAX is ${FILE_MAX} bytes`);
     }
@@ -228,13 +230,19 @@ export class TdbCore {
   #lockFree(): number {
     if (!this.locks.tryFree()) return 0;
     // Others may have grown the file; the list may lead there.
-    if (!this.inTransaction) this.refresh();
+    try {
+      if (!this.inTransaction) this.refresh();
+    } catch (error) {
+      this.#hostError = error;
+      this.locks.unlockFree();
+      return 0;
+    }
     return 1;
   }
 
   #grow(need: number): number {
     try {
-      if (this.inTransaction) return need === 0 ? 1 : this.#growOverlay(need);
+      if (this.inTransaction) return need === 0 ? 1 : this.growOverlay(need);
       const before = this.size;
       this.refresh();
       if (need === 0 || this.size > before) return 1;
@@ -248,7 +256,7 @@ export class TdbCore {
       this.kernel.tdbAddSpace(this.db, from, more, 0);
       return 1;
     } catch (error) {
-      this.#spaceError = error;
+      this.#hostError = error;
       return 0;
     }
   }
@@ -277,13 +285,14 @@ export class TdbCore {
     return at;
   }
 
-  /** In a transaction the file grows when it is committed. */
-  #growOverlay(need: number): number {
+  /** In a transaction the file grows when it is committed. Answers 0 when it cannot. */
+  growOverlay(need: number): number {
     if (this.reclaimTail(0)) return 1;
     const from = Math.ceil(this.size / 4) * 4;
     const more = growth(from, need);
     if (more === 0) return 0;
     this.set(DB.size, from + more);
+    this.set(DB.faultKind, 0);
     this.kernel.tdbAddSpace(this.db, from, more, 0);
     return 1;
   }

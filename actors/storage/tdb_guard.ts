@@ -12,7 +12,7 @@ import type { LockKind } from "../../transport/image.ts";
 import { CtdbxError } from "../../transport/wire/errors.ts";
 import type { TdbCore } from "./tdb_core.ts";
 import { AT } from "./tdb_header.ts";
-import { pending, recover } from "./tdb_recovery.ts";
+import { needsHealing, pending, recover } from "./tdb_recovery.ts";
 
 /** The chain that needs no `leave`: nothing was locked. */
 export const NO_CHAIN = -1;
@@ -21,6 +21,7 @@ export const NO_CHAIN = -1;
 export class TdbGuard {
   readonly #core: TdbCore;
   readonly #noSync: boolean;
+  readonly #heal: () => void;
   readonly #unlocked: boolean;
   readonly #hashSize: number;
   readonly #words: Uint32Array;
@@ -30,8 +31,10 @@ export class TdbGuard {
     this.#looked = false;
   };
 
-  constructor(core: TdbCore, options: { noSync: boolean }) {
+  /** `heal` mends what is left after a recovery; it is called with everything and OPEN held. */
+  constructor(core: TdbCore, options: { noSync: boolean }, heal: () => void) {
     this.#core = core;
+    this.#heal = heal;
     this.#noSync = options.noSync;
     this.#unlocked = core.locks.kind === "none";
     this.#hashSize = core.header.hashSize;
@@ -154,12 +157,34 @@ export class TdbGuard {
     try {
       if (!locks.tryOpen()) throw busy();
       try {
-        if (pending(this.#core)) recover(this.#core, { noSync: this.#noSync });
+        this.#recover();
       } finally {
         locks.unlockOpen();
       }
     } finally {
       locks.unlockAll();
+    }
+  }
+
+  #recover(): void {
+    if (!pending(this.#core)) return;
+    recover(this.#core, { noSync: this.#noSync });
+    this.#heal();
+  }
+
+  /**
+   * At open, with OPEN held: takes a dead transaction back, and mends what it left unless somebody works on the
+   * file; who does had opened it and mended it then.
+   */
+  arrive(): void {
+    const core = this.#core;
+    if (pending(core)) recover(core, { noSync: this.#noSync });
+    if (!needsHealing(core) || !core.locks.tryAll("write")) return;
+    try {
+      core.refresh();
+      if (!pending(core)) this.#heal();
+    } finally {
+      core.locks.unlockAll();
     }
   }
 
@@ -170,7 +195,7 @@ export class TdbGuard {
     try {
       await locks.open();
       try {
-        if (pending(this.#core)) recover(this.#core, { noSync: this.#noSync });
+        this.#recover();
       } finally {
         locks.unlockOpen();
       }

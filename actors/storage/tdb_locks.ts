@@ -43,6 +43,7 @@ export class TdbLocks {
   readonly #timeoutMs: number;
   readonly #chains = new Map<number, Held>();
   readonly #range = { start: 0, length: 1 };
+  readonly #record = { start: 0, length: 1 };
   readonly #mutexes: TdbMutexes;
   #all: LockKind | undefined;
   #allCount = 0;
@@ -306,13 +307,15 @@ export class TdbLocks {
     else this.#image.unlock(FREE_LIST);
   }
 
-  /** Does nobody's traverse stand on the record at `off`? */
+  /**
+   * Does nobody's traverse stand on the record at `off`? With everything held the question does not arise: a
+   * traverse holds something all the time, and a commit waits until nobody holds anything.
+   */
   unheld(off: number): boolean {
-    if (this.#kind === "none") return true;
-    const range = { start: off, length: 1 };
-    if (!this.#image.tryLock(range, "write")) return false;
-    // Under the lock on everything this byte is ours anyway: leave it.
-    if (this.#all === undefined) this.#image.unlock(range);
+    if (this.#kind === "none" || this.#all !== undefined) return true;
+    this.#record.start = off;
+    if (!this.#image.tryLock(this.#record, "write")) return false;
+    this.#image.unlock(this.#record);
     return true;
   }
 

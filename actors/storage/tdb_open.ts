@@ -29,7 +29,7 @@ import {
 } from "./tdb_header.ts";
 import { type LockClass, TdbLocks } from "./tdb_locks.ts";
 import { mutexAreaBytes } from "./tdb_mutexes.ts";
-import { forgetEmptyArea, pending, recover } from "./tdb_recovery.ts";
+import { pending } from "./tdb_recovery.ts";
 
 /** How to open or make a file. */
 export interface TdbOptions {
@@ -99,8 +99,12 @@ function requireSane(options: TdbOptions): void {
 function openReadOnly(image: Image, options: TdbOptions): Tdb {
   const header = readFileHeader(image);
   const tdb = makeTdb(image, header, "none", options);
-  if (pending(tdb.core)) recover(tdb.core, { noSync: true });
-  return tdb;
+  if (!pending(tdb.core)) return tdb;
+  tdb.close();
+  throw new CtdbxError(
+    "state",
+    `Cannot open ${image.path} read-only: a transaction is to be taken back first`,
+  );
 }
 
 async function openWritable(image: Image, options: TdbOptions): Promise<Tdb> {
@@ -109,6 +113,7 @@ async function openWritable(image: Image, options: TdbOptions): Promise<Tdb> {
   const timeoutMs = options.lockTimeoutMs ?? LOCK_TIMEOUT_MS;
   const door = new TdbLocks(image, byteLocks, 1, timeoutMs);
   await door.open();
+  let closed = false;
   try {
     const alone = door.tryAlone();
     image.refresh();
@@ -121,12 +126,19 @@ async function openWritable(image: Image, options: TdbOptions): Promise<Tdb> {
     requireWritable(header, image.path);
     const kind = lockClass(image, header, options);
     const tdb = makeTdb(image, header, kind, options);
-    if (kind === "mutex" && (fresh || alone)) tdb.core.locks.initMutexes();
-    await door.active();
-    if (pending(tdb.core)) recover(tdb.core, { noSync: options.noSync === true });
-    return tdb;
+    try {
+      if (kind === "mutex" && (fresh || alone)) tdb.core.locks.initMutexes();
+      await door.active();
+      tdb.arrive();
+      return tdb;
+    } catch (error) {
+      // Its locks go with it, OPEN too.
+      closed = true;
+      tdb.close();
+      throw error;
+    }
   } finally {
-    door.unlockOpen();
+    if (!closed) door.unlockOpen();
   }
 }
 
@@ -211,8 +223,5 @@ function makeTdb(image: Image, header: TdbHeader, kind: LockClass, options: TdbO
     seqnum: options.seqnum === true,
     readOnly: options.readOnly === true,
   });
-  const noSync = options.noSync === true;
-  const tdb = new Tdb(core, { noSync });
-  if (!core.readOnly && !pending(core)) forgetEmptyArea(core);
-  return tdb;
+  return new Tdb(core, { noSync: options.noSync === true });
 }

@@ -8,8 +8,9 @@
  * before the first byte is written. Entries may cover the area itself (a page that was dirty around it): those
  * bytes are written last, so that a second crash finds the rest in place or the magic still there.
  *
- * Does NOT promise: that what is restored is good; check tells.
- * Upstream: tdb transaction recover; differs from upstream: bytes behind the old size become free space.
+ * Does NOT promise: that what is restored is good; check tells. What the dead transaction added to the file still
+ * belongs to no record afterwards: TdbTransaction.heal makes it free space.
+ * Upstream: tdb transaction recover.
  */
 import { DB } from "../../assembly/host/tdb_kernels.ts";
 import { CorruptError, CtdbxError } from "../../transport/wire/errors.ts";
@@ -109,12 +110,6 @@ function restore(
  * Throws CorruptError kind "recovery" before anything is written.
  */
 export function recover(core: TdbCore, options: { noSync: boolean }): void {
-  if (core.readOnly) {
-    throw new CtdbxError(
-      "state",
-      `Cannot open ${core.image.path} read-only: a transaction is to be taken back first`,
-    );
-  }
   core.refresh();
   const start = core.recoveryStart;
   const recLen = core.word(start + RECORD.recLen);
@@ -138,16 +133,34 @@ export function recover(core: TdbCore, options: { noSync: boolean }): void {
     const entries = readEntries(core, start, at, eof);
     const area = [start, start + bytes] as const;
     for (const entry of entries) restore(core, entry, area, false);
+    cutTail(core, eof, start, recLen);
     sync();
     for (const entry of entries) restore(core, entry, area, true);
-    if (eof <= start) core.setWord(AT.recoveryStart, 0);
+    // The restored header may point to an area that is older and still whole.
+    if (eof <= start && core.recoveryStart === start) core.setWord(AT.recoveryStart, 0);
     core.setWord(start + RECORD.magic, 0);
     sync();
   } finally {
     core.memory.regions.give(at, bytes);
   }
+  core.set(DB.indexOpen, 0);
   requireHeader(core);
-  freeTail(core, eof, start, recLen);
+}
+
+/**
+ * Half-written records behind the old size must not be taken for records: zeros where the first would begin, and
+ * in the last word of the file, where a tailer would be.
+ */
+function cutTail(core: TdbCore, eof: number, start: number, recLen: number): void {
+  const areaEnd = start + RECORD_BYTES + recLen;
+  const from = Math.ceil((start < eof ? Math.max(eof, areaEnd) : eof) / 4) * 4;
+  if (core.size - from < RECORD_BYTES + 4) return;
+  const zeros = core.spare(RECORD_BYTES);
+  core.memory.bytes.fill(0, zeros, zeros + RECORD_BYTES);
+  const shift = core.header.mutexSize;
+  // The area's own header begins with zeros and loses its magic last.
+  if (start !== from) core.image.write(shift + from, zeros, RECORD_BYTES);
+  core.image.write(shift + core.size - 4, zeros, 4);
 }
 
 /** Reads the header again: the restored bytes may have changed it. */
@@ -161,22 +174,22 @@ function requireHeader(core: TdbCore): void {
   );
 }
 
-/** What the dead transaction added to the file belongs to no record now: make it free space. */
-function freeTail(core: TdbCore, eof: number, start: number, recLen: number): void {
-  const areaEnd = start + RECORD_BYTES + recLen;
-  const from = Math.ceil((start < eof ? Math.max(eof, areaEnd) : eof) / 4) * 4;
-  const length = core.size - from;
-  core.set(DB.indexOpen, 0);
-  if (length >= RECORD_BYTES + 4 && core.recoveryStart < from) {
-    core.kernel.tdbAddSpace(core.db, from, length, 1);
-  }
+/** Is something there that a crash around a commit leaves behind, for TdbTransaction.heal to mend? A few loads; no scan unless there is. */
+export function needsHealing(core: TdbCore): boolean {
+  const start = core.recoveryStart;
+  const badArea = start !== 0 && inside(core, start) && !idle(core, start);
+  return badArea || core.kernel.tdbTail(core.db) !== 0;
 }
 
-/** Has the header an area whose place holds only zeros (a crash before the area was written)? Forgets it. */
-export function forgetEmptyArea(core: TdbCore): void {
+/** Is this an area without a transaction: its lengths inside the file, not only zeros? */
+function idle(core: TdbCore, start: number): boolean {
+  const recLen = core.word(start + RECORD.recLen);
+  return recLen !== 0 && recLen <= core.size - RECORD_BYTES - start;
+}
+
+/** Forgets an area that was announced but never written, or that the file is too short for. */
+export function forgetBadArea(core: TdbCore): void {
   const start = core.recoveryStart;
-  if (start === 0 || !inside(core, start)) return;
-  for (let at = 0; at < RECORD_BYTES; at += 4) if (core.word(start + at) !== 0) return;
-  core.setWord(AT.recoveryStart, 0);
-  core.kernel.tdbAddSpace(core.db, start, core.size - start, 1);
+  if (start === 0 || !inside(core, start) || idle(core, start)) return;
+  if (core.word(start + RECORD.magic) === 0) core.setWord(AT.recoveryStart, 0);
 }

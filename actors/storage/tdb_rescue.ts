@@ -94,7 +94,10 @@ function read(core: TdbCore, offset: number): { key: Uint8Array; value: Uint8Arr
   const key = core.base + offset + 24;
   const value = key + core.word(offset + 8);
   const { bytes } = core.memory;
-  return { key: bytes.slice(key, value), value: bytes.slice(value, value + core.word(offset + 12)) };
+  return {
+    key: bytes.slice(key, value),
+    value: bytes.slice(value, value + core.word(offset + 12)),
+  };
 }
 
 /**

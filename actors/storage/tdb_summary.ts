@@ -8,7 +8,7 @@
  */
 import { CHECK_FLAG } from "../../assembly/host/check_kernels.ts";
 import { ANSWER, OUT_AT } from "../../assembly/host/tdb_kernels.ts";
-import { type RunOptions, runCheck, type Tally } from "./check_run.ts";
+import { runCheck, type RunOptions, type Tally } from "./check_run.ts";
 import { adviseHashSize, type HashAdvice } from "./hash_size.ts";
 import type { Tdb } from "./tdb.ts";
 

@@ -17,10 +17,22 @@ import { FILE_MAX } from "../../transport/wire/limits.ts";
 import { AT } from "./tdb_header.ts";
 import type { TdbCore } from "./tdb_core.ts";
 import { Overlay } from "./tdb_overlay.ts";
-import { pending, RECORD, RECORD_BYTES, recover, RECOVERY_MAGIC } from "./tdb_recovery.ts";
+import {
+  forgetBadArea,
+  pending,
+  RECORD,
+  RECORD_BYTES,
+  recover,
+  RECOVERY_MAGIC,
+} from "./tdb_recovery.ts";
 
 /** The file ends at whole pages. */
 const PAGE = 4096;
+
+/** Smallest capacity of an area made here, bytes: most later transactions find room in it. */
+const AREA_MIN = 16 * 1024;
+/** Space that a transaction with a new area must add before it: a record's header and more. */
+const GAP_MIN = 64;
 
 /** A run of dirty bytes, logical offsets. */
 interface Run {
@@ -28,12 +40,15 @@ interface Run {
   readonly end: number;
 }
 
-/** Where the old bytes go. `fresh`: the area is new or larger than it was. */
+/**
+ * Where the old bytes go: into the area that is there, into the same made longer at the end of the file, or into
+ * a new one at its end.
+ */
 interface Area {
+  readonly place: "kept" | "longer" | "new";
   readonly start: number;
   readonly capacity: number;
   readonly dataLen: number;
-  readonly fresh: boolean;
 }
 
 /** The one transaction that a handle can have open. */
@@ -82,6 +97,11 @@ export class TdbTransaction {
       throw error;
     }
     this.#core.refresh();
+    this.#lay();
+  }
+
+  /** Lays the overlay over the file: from now on the kernels write into it. */
+  #lay(): void {
     this.#broken = undefined;
     this.#flags = this.#core.flags;
     this.#overlay.start();
@@ -125,14 +145,8 @@ export class TdbTransaction {
       this.#end();
       return;
     }
-    const { image } = this.#core;
     try {
-      this.#overlay.write((offset, from, length) => {
-        image.write(this.#core.header.mutexSize + offset, from, length);
-      });
-      this.#sync();
-      image.touch();
-      this.#magic(area.start, 0);
+      this.#show(area);
     } catch (error) {
       this.#rollBack();
       throw error;
@@ -146,10 +160,45 @@ export class TdbTransaction {
     }
   }
 
+  /** Brings the blocks into the file and takes the magic off. */
+  #show(area: Area): void {
+    const { image, header } = this.#core;
+    this.#overlay.write((offset, from, length) => {
+      image.write(header.mutexSize + offset, from, length);
+    });
+    this.#sync();
+    image.touch();
+    this.#magic(area.start, 0);
+  }
+
+  /**
+   * Mends what a crash around a commit leaves: an area that is none; bytes at the end that belong to no record
+   * become free space, in a transaction of its own. The caller holds everything for writing, and OPEN.
+   */
+  heal(): void {
+    const core = this.#core;
+    core.refresh();
+    core.set(DB.indexOpen, 0);
+    forgetBadArea(core);
+    if (core.kernel.tdbTail(core.db) === 0) return;
+    this.#lay();
+    try {
+      core.reclaimTail(1);
+      this.#show(this.#writeArea());
+      this.#sync();
+    } finally {
+      this.#area = undefined;
+      this.#lift();
+    }
+  }
+
   /** The database closes: gives the overlay's memory back. */
   release(): void {
-    this.cancel();
-    this.#overlay.release();
+    try {
+      this.cancel();
+    } finally {
+      this.#overlay.release();
+    }
   }
 
   /** Forgets all changes. Nothing happens without a transaction. */
@@ -166,7 +215,7 @@ export class TdbTransaction {
     try {
       core.refresh();
       if (pending(core)) recover(core, { noSync: this.#noSync });
-      else core.reclaimTail(1);
+      this.heal();
     } finally {
       core.locks.unlockOpen();
       this.#end();
@@ -224,38 +273,57 @@ export class TdbTransaction {
 
   #chooseArea(): Area {
     const core = this.#core;
-    for (let round = 0; round < 8; round++) {
+    for (let round = 0; round < 16; round++) {
       const dataLen = this.#dataLength(this.#oldRuns());
       const start = core.recoveryStart;
       const recLen = start === 0 ? 0 : core.word(start + RECORD.recLen);
       if (start !== 0 && dataLen <= recLen) {
-        return { start, capacity: recLen, dataLen, fresh: false };
+        return { place: "kept", start, capacity: recLen, dataLen };
       }
-      const roomy = dataLen + (dataLen >>> 1);
-      if (start === 0 || start + RECORD_BYTES + recLen === core.size) {
-        const at = start === 0 ? Math.ceil(core.size / 4) * 4 : start;
-        const end = Math.ceil((at + RECORD_BYTES + roomy) / PAGE) * PAGE;
-        if (end > FILE_MAX) throw new CtdbxError("limit", `Cannot commit: FILE_MAX is ${FILE_MAX}`);
-        core.set(DB.size, end);
-        return { start: at, capacity: end - at - RECORD_BYTES, dataLen, fresh: true };
+      if (start !== 0 && start + RECORD_BYTES + recLen === core.size) {
+        return this.#placeArea("longer", start, dataLen);
       }
-      core.setWord(AT.recoveryStart, 0);
-      core.kernel.tdbAddSpace(core.db, start, RECORD_BYTES + recLen, 1);
+      if (start === 0 && core.size - core.field(DB.fileSize) >= GAP_MIN) {
+        return this.#placeArea("new", Math.ceil(core.size / 4) * 4, dataLen);
+      }
+      // Before a new area lies space that this transaction adds: until the area is announced the file seems to
+      // end in unused zeros, which every reader of the format takes as such.
+      if (start === 0) core.growOverlay(RECORD_BYTES + GAP_MIN);
+      else {
+        core.setWord(AT.recoveryStart, 0);
+        core.kernel.tdbAddSpace(core.db, start, RECORD_BYTES + recLen, 1);
+      }
       if (core.field(DB.faultKind) !== 0) core.fail("commit");
     }
     throw new CtdbxError("io", "Cannot commit: the recovery area does not settle");
   }
 
-  /** Steps up to the magic: from then on a crash rolls back. */
-  #writeArea(): void {
+  #placeArea(place: "longer" | "new", start: number, dataLen: number): Area {
+    const roomy = Math.max(AREA_MIN, dataLen + (dataLen >>> 1));
+    const end = Math.ceil((start + RECORD_BYTES + roomy) / PAGE) * PAGE;
+    if (end > FILE_MAX) throw new CtdbxError("limit", `Cannot commit: FILE_MAX is ${FILE_MAX}`);
+    this.#core.set(DB.size, end);
+    return { place, start, capacity: end - start - RECORD_BYTES, dataLen };
+  }
+
+  /**
+   * Steps up to the point from which a crash rolls back. Each state on the way is a sound file: a new area is
+   * announced when it is whole (one word switches), a longer one gets its length when the file has it.
+   */
+  #writeArea(): Area {
     const core = this.#core;
-    const { image } = core;
     const shift = core.header.mutexSize;
     const oldSize = core.field(DB.fileSize);
     const area = this.#chooseArea();
     const runs = this.#oldRuns();
-    // A new area needs its space now; otherwise the file grows when a crash would already roll back.
-    if (area.fresh) this.#extend();
+    if (area.place !== "kept") {
+      this.#extend();
+      this.#sync();
+    }
+    if (area.place === "longer") {
+      this.#direct(area.start + RECORD.recLen, area.capacity);
+      this.#sync();
+    }
     const bytes = RECORD_BYTES + area.dataLen;
     const at = core.memory.regions.take(bytes);
     if (at === undefined) {
@@ -263,20 +331,19 @@ export class TdbTransaction {
     }
     try {
       this.#fill(at, area, runs, oldSize);
-      image.write(shift + area.start, at, bytes);
+      core.image.write(shift + area.start, at, bytes);
       this.#sync();
-      if (area.fresh) {
-        this.#announce(area.start);
-        this.#sync();
-      }
-      this.#magic(area.start, RECOVERY_MAGIC);
+      if (area.place === "new") this.#direct(AT.recoveryStart, area.start);
+      else this.#magic(area.start, RECOVERY_MAGIC);
       this.#sync();
       this.#area = area;
       this.#patch(area, at);
     } finally {
       core.memory.regions.give(at, bytes);
     }
-    if (!area.fresh) this.#extend();
+    // What the records need beyond: a crash takes it back from here on.
+    if (area.place === "kept") this.#extend();
+    return area;
   }
 
   #extend(): void {
@@ -286,13 +353,14 @@ export class TdbTransaction {
     core.set(DB.base, core.base);
   }
 
-  /** Lays header and entries out at an address, magic still 0. */
+  /** Lays header and entries out at an address; the magic is that of an idle area unless the area is new. */
   #fill(at: number, area: Area, runs: readonly Run[], oldSize: number): void {
     const core = this.#core;
     const { bytes } = core.memory;
     const view = new DataView(core.memory.memory.buffer, at, RECORD_BYTES + area.dataLen);
     const little = core.header.byteOrder === "little";
-    const head = [0, area.capacity, oldSize, area.dataLen, 0, 0];
+    const magic = area.place === "new" ? RECOVERY_MAGIC : 0;
+    const head = [0, area.capacity, oldSize, area.dataLen, 0, magic];
     head.forEach((value, index) => view.setUint32(index * 4, value, little));
     let next = RECORD_BYTES;
     for (const run of runs) {
@@ -315,10 +383,6 @@ export class TdbTransaction {
     );
     core.image.write(core.header.mutexSize + offset, at, 4);
     core.memory.regions.give(at, 4);
-  }
-
-  #announce(start: number): void {
-    this.#direct(AT.recoveryStart, start);
   }
 
   #magic(start: number, magic: number): void {

@@ -10,6 +10,8 @@ import type { ChildProcessWithoutNullStreams } from "node:child_process";
 import { spawn } from "node:child_process";
 
 const PROMPT = "tdb> ";
+/** An answer that takes longer will not come. */
+const ANSWER_MS = 15_000;
 
 /** A running tdbtool. */
 export class TdbTool {
@@ -20,7 +22,8 @@ export class TdbTool {
 
   /** Starts the program at `path` in `folder`. */
   constructor(path: string, folder: string) {
-    this.#child = spawn(path, [], { cwd: folder, stdio: "pipe" });
+    // Into a pipe tdbtool would write only when its buffer is full; stdbuf is part of coreutils.
+    this.#child = spawn("stdbuf", ["-o0", path], { cwd: folder, stdio: "pipe" });
     const take = (chunk: Uint8Array): void => {
       this.#text += new TextDecoder("latin1").decode(chunk);
       this.#wake();
@@ -28,9 +31,14 @@ export class TdbTool {
     this.#child.stdout.on("data", take);
     // What tdbtool complains about belongs to the answer.
     this.#child.stderr.on("data", take);
-    this.#child.on("close", () => {
+    const end = (): void => {
       this.#ended = true;
       this.#wake();
+    };
+    this.#child.on("close", end);
+    this.#child.on("error", (error) => {
+      this.#text += error.message;
+      end();
     });
   }
 
@@ -74,6 +82,16 @@ export class TdbTool {
   }
 
   #more(): Promise<void> {
-    return new Promise((resolve) => this.#wake = resolve);
+    return new Promise((resolve, reject) => {
+      const late = setTimeout(() => {
+        this.#child.kill("SIGKILL");
+        reject(new Error(`Cannot go on: no answer from tdbtool: ${this.#text.trim()}`));
+      }, ANSWER_MS);
+      this.#wake = () => {
+        clearTimeout(late);
+        this.#wake = () => {};
+        resolve();
+      };
+    });
   }
 }

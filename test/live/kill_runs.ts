@@ -11,7 +11,7 @@
  */
 
 import { spawnSync } from "node:child_process";
-import { copyFileSync } from "node:fs";
+import { copyFileSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { RealImageStore } from "../../transport/real_image.ts";
 import { tool } from "../tools.ts";
@@ -47,9 +47,6 @@ export const KILL_KINDS: readonly KillKind[] = [
   { name: "mutexes", flags: MUTEX, area: true },
 ];
 
-/** A transaction with more steps than this is not ours. */
-const STEPS_MAX = 200;
-
 function openWords(path: string, kind: KillKind): OpenWords {
   return { path, mode: "c", flags: kind.flags, hashSize: 7 };
 }
@@ -74,6 +71,11 @@ async function contentIn(session: Session, what: string): Promise<"before" | "af
   throw new Error(`${what}: neither before (${fromBefore}) nor after (${fromAfter})`);
 }
 
+async function wantSound(ours: Ours, what: string): Promise<void> {
+  const answer = await ours.ask("check");
+  if (answer !== "ok") throw new Error(`ours after ${what}: ${answer}`);
+}
+
 /** Opens what is left, first with libtdb or first with ours, then with the other. */
 async function judge(
   path: string,
@@ -82,6 +84,7 @@ async function judge(
   what: string,
 ): Promise<{ content: "before" | "after"; refused: boolean }> {
   const words = { ...openWords(path, kind), mode: "w" as const };
+  words.flags = (words.flags ?? 0) | FLAG.NOSYNC;
   const forOurs = { ...words, path: `${path}.ours` };
   copyFileSync(path, forOurs.path);
 
@@ -91,51 +94,66 @@ async function judge(
   await good(peer, "close");
 
   const ours = new Ours(new RealImageStore());
-  for (const each of [forOurs, words]) {
+  // What libtdb's own check refuses after libtdb's recovery cannot pass ours either.
+  for (const each of refused ? [forOurs] : [forOurs, words]) {
     await openIn(ours, each);
     const same = await contentIn(ours, `ours after ${what}`);
     if (same !== content) throw new Error(`${what}: ${content} for libtdb, ${same} for ours`);
-    await good(ours, "check");
+    await wantSound(ours, what);
     await good(ours, "begin");
     await good(ours, "store", "00", "01".repeat(4000), 0);
     await good(ours, "commit");
     await good(ours, "delete", "00");
-    await good(ours, "check");
+    await wantSound(ours, `${what} and another transaction`);
     await good(ours, "close");
     tdbtoolCheck(each.path);
   }
   return { content, refused };
 }
 
-/** Ours is killed before each of its steps. */
+/** The steps to die at: all, or the first and last ones and every `stride`-th between. */
+function stepsOf(total: number, stride: number): number[] {
+  const all = Array.from({ length: total }, (_, index) => index + 1);
+  return all.filter((n) => n <= 9 || n > total - 7 || n % stride === 0);
+}
+
+/** Ours is killed before its steps, every one with stride 1. */
 export async function killOurs(
   folder: string,
   kind: KillKind,
   runtime: Runtime,
+  stride: number,
 ): Promise<KillReport> {
   const base = await makeFile(folder, kind);
   const path = join(folder, "killed.tdb");
   const peer = startPeer();
   const counts = { kills: 0, before: 0, after: 0, refused: 0 };
-  for (let n = 1;; n++) {
-    if (n > STEPS_MAX) throw new Error(`more than ${STEPS_MAX} steps`);
+  const run = (n: number) => {
     copyFileSync(base, path);
     const [program = "", ...args] = runtimeCommand(runtime, "test/live/kill_child.ts");
-    const child = spawnSync(program, [...args, path, String(n)], { encoding: "utf8" });
-    const through = child.stdout.startsWith("steps");
-    if (!through && child.signal !== "SIGKILL") {
-      throw new Error(`step ${n}: ${child.status} ${child.signal} ${child.stderr}`);
-    }
-    const what = through ? "the whole transaction" : `step ${n}`;
-    const { content, refused } = await judge(path, kind, peer, what);
-    if (through && content !== "after") throw new Error("committed, but not there");
-    if (refused) counts.refused++;
-    if (through) break;
-    counts.kills++;
-    counts[content]++;
+    return spawnSync(program, [...args, path, String(n)], { encoding: "utf8" });
+  };
+  const whole = run(0);
+  const total = Number(whole.stdout.split(" ")[1]);
+  if (!(total > 0)) throw new Error(`the transaction ended with ${whole.status} ${whole.stderr}`);
+  const { content } = await judge(path, kind, peer, "the whole transaction");
+  if (content !== "after") throw new Error("committed, but not there");
+  for (const n of stepsOf(total, stride)) {
+    const child = run(n);
+    if (child.signal !== "SIGKILL") throw new Error(`step ${n}: ${child.status} ${child.stderr}`);
+    count(counts, await judge(path, kind, peer, `step ${n} of ${total}`));
   }
   await peer.end();
   return counts;
+}
+
+function count(
+  counts: { kills: number; before: number; after: number; refused: number },
+  judged: { content: "before" | "after"; refused: boolean },
+): void {
+  counts.kills++;
+  counts[judged.content]++;
+  if (judged.refused) counts.refused++;
 }
 
 /** System calls at which libtdb is killed: unmapped it writes with pwrite64, mapped it syncs with msync. */
@@ -149,53 +167,51 @@ const CALLS: readonly [call: string, flags: number][] = [
   ["utimensat", 0],
 ];
 
-/** libtdb is killed at each of its writes and syncs. */
-export async function killLibtdb(folder: string, kind: KillKind): Promise<KillReport> {
+/** libtdb is killed at its writes and syncs, every one with stride 1. */
+export async function killLibtdb(
+  folder: string,
+  kind: KillKind,
+  stride: number,
+): Promise<KillReport> {
   const strace = tool("strace");
   const base = await makeFile(folder, kind);
   const path = join(folder, "killed.tdb");
+  const log = join(folder, "strace.log");
   const peer = startPeer();
   const counts = { kills: 0, before: 0, after: 0, refused: 0 };
   for (const [call, flags] of CALLS) {
     // A mutex file cannot be opened unmapped.
     if (flags !== 0 && (kind.flags & FLAG.MUTEX_LOCKING) !== 0) continue;
-    for (let n = 1;; n++) {
-      if (n > STEPS_MAX) throw new Error(`more than ${STEPS_MAX} ${call}`);
+    const words = { ...openWords(path, kind), flags: kind.flags | flags };
+    copyFileSync(base, path);
+    await commitUnder([strace, "-f", "-o", log, `--trace=${call}`], words);
+    const total = readFileSync(log, "utf8").split(`${call}(`).length - 1;
+    for (const n of stepsOf(total, stride)) {
       copyFileSync(base, path);
-      const words = { ...openWords(path, kind), flags: kind.flags | flags };
-      const through = await commitUnder(strace, words, call, n);
-      if (through) break;
-      const { content, refused } = await judge(path, kind, peer, `${call} ${n}`);
-      counts.kills++;
-      counts[content]++;
-      if (refused) counts.refused++;
+      const inject = `--inject=${call}:signal=KILL:when=${n}`;
+      const through = await commitUnder([strace, "-f", "-o", log, inject], words);
+      if (through) throw new Error(`${call} ${n} of ${total} does not come`);
+      count(counts, await judge(path, kind, peer, `${call} ${n} of ${total}`));
     }
   }
   await peer.end();
   return counts;
 }
 
-/** libtdb makes the change; killed at its n-th `call` of the commit. True: it got through. */
-async function commitUnder(
-  strace: string,
-  words: OpenWords,
-  call: string,
-  n: number,
-): Promise<boolean> {
-  const inject = `--inject=${call}:signal=KILL:when=${n}`;
-  const peer = startPeer("libtdb under strace", [strace, "-f", "-o", "/dev/null", inject]);
-  // Its own end kills the one who asked, too: every answer may fail.
-  const asked = (async () => {
+/** libtdb makes the change, run by `under`. False: it was killed on the way. */
+async function commitUnder(under: readonly string[], words: OpenWords): Promise<boolean> {
+  const peer = startPeer("libtdb under strace", under);
+  const through = await (async () => {
     await openIn(peer, words);
     await good(peer, "begin");
     for (const change of changeWords()) await good(peer, ...change);
     await good(peer, "commit");
     return true;
   })().catch((error: unknown) => {
+    // Whoever waits for an answer of a dead one is told so.
     if (String(error).includes("ended")) return false;
     throw error;
   });
-  const through = await asked;
   await peer.end();
   return through;
 }

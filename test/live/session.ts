@@ -8,6 +8,8 @@
  * Does NOT promise: that both know every command; peer.c and ours.ts list theirs.
  */
 
+import { Buffer } from "node:buffer";
+
 /** Whoever answers commands. */
 export interface Session {
   /** Says who it is in failures. */
@@ -63,19 +65,13 @@ export function outcome(answer: string): string {
 
 /** Text or bytes as a word. */
 export function hex(bytes: string | Uint8Array): string {
-  const from = typeof bytes === "string" ? new TextEncoder().encode(bytes) : bytes;
-  if (from.length === 0) return "-";
-  let text = "";
-  for (const byte of from) text += byte.toString(16).padStart(2, "0");
-  return text;
+  const from = typeof bytes === "string" ? Buffer.from(bytes) : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  return from.length === 0 ? "-" : from.toString("hex");
 }
 
 /** The bytes of a word. */
 export function unhex(word: string): Uint8Array<ArrayBuffer> {
-  if (word === "-") return new Uint8Array(0);
-  const bytes = new Uint8Array(word.length / 2);
-  for (let i = 0; i < bytes.length; i++) bytes[i] = parseInt(word.slice(2 * i, 2 * i + 2), 16);
-  return bytes;
+  return word === "-" ? new Uint8Array(0) : new Uint8Array(Buffer.from(word, "hex"));
 }
 
 /** Records by hex key, hex values. */

@@ -12,6 +12,8 @@ export type Place = "memory" | "disk";
 /** One process on one file. */
 export interface Case {
   readonly name: string;
+  /** What the table says besides the work's title, records and locks. */
+  readonly note?: string;
   readonly place: Place;
   readonly lock: "none" | "fcntl" | "mutex";
   readonly records: number;
@@ -91,6 +93,7 @@ export const CASES: readonly Case[] = [
   {
     ...SMALL,
     name: "transaction-10007",
+    note: "hash 10007",
     warm: 2000,
     ops: 1000,
     works: ["transaction"],
@@ -99,6 +102,7 @@ export const CASES: readonly Case[] = [
   {
     ...SMALL,
     name: "transaction-100001",
+    note: "hash 100001",
     hash: 100_001,
     warm: 500,
     ops: 300,
@@ -109,6 +113,7 @@ export const CASES: readonly Case[] = [
   {
     ...SMALL,
     name: "transaction-synced",
+    note: "synced",
     place: "disk",
     sync: true,
     warm: 100,

@@ -35,6 +35,8 @@ export interface MemoryLine extends Kib {
 const CALLS = ["fcntl", "ftruncate", "fallocate", "fdatasync", "fsync", "msync", "pwrite64"];
 const FEW_OPS = 1000;
 const MANY_OPS = 11_000;
+/** A small file, as loading it under strace is slow. */
+const COUNTED_RECORDS = 1000;
 
 /** Calls per operation by name, those that are never made left out. */
 export type Calls = Readonly<Record<string, number>>;
@@ -97,8 +99,8 @@ export function countCalls(contestant: Contestant, one: Case, work: string): Cal
   if (!existsSync("/usr/bin/strace")) return undefined;
   const folder = mkdtempSync(join(tmpdir(), "ctdbx-calls-"));
   try {
-    const run = (ops: number) =>
-      straced(contestant, { ...one, ops, warm: 0, works: [work] }, folder);
+    const small = { ...one, records: COUNTED_RECORDS, warm: 0 };
+    const run = (ops: number) => straced(contestant, { ...small, ops, works: [work] }, folder);
     const few = run(FEW_OPS);
     const many = run(MANY_OPS);
     // Both sides run ops/10 operations before the measured ones.

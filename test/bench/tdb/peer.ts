@@ -100,5 +100,5 @@ export function start<T>(
     const why = error?.message ?? (stderr.trim() || `signal ${signal}`);
     throw new Error(`Cannot run ${name} with ${words.join(" ")}: ${why}`);
   }
-  return stdout.trim().split("\n").map((line): T => JSON.parse(line));
+  return stdout.split("\n").filter((line) => line !== "").map((line): T => JSON.parse(line));
 }

@@ -93,7 +93,7 @@ function rowOf(one: Case, work: string, series: Map<Contestant["name"], Series>)
   const best = Math.min(...Object.values(sides).map((side) => side.ratio?.median ?? NaN));
   return {
     name: `${one.name}/${work}`,
-    title: TITLES[work] ?? work,
+    title: (TITLES[work] ?? work) + (one.note === undefined ? "" : `, ${one.note}`),
     records: one.records,
     lock: one.lock,
     ...(reference === undefined

@@ -273,7 +273,9 @@ export function tail<M>(db: usize): u32 {
     const magic = word<M>(db, off + MAGIC);
     const recLen = word<M>(db, off + REC_LEN);
     const real = magic == LIVE || magic == DEAD || magic == FREE || (off == area && areaEnd != 0);
-    if (!real || (recLen & 3) != 0 || recLen < 4 || recLen > size - RECORD - off) break;
+    // Only what looks unused is a tail; a record that runs past the end tells of a file cut short.
+    if (!real) return magic == 0 || magic == PAD ? off : 0;
+    if ((recLen & 3) != 0 || recLen < 4 || recLen > size - RECORD - off) return 0;
     off += RECORD + recLen;
   }
   return off < size ? off : 0;

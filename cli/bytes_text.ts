@@ -57,7 +57,7 @@ export function unescapeText(text: string, what: string): Uint8Array {
     if (value < 0) {
       throw usage(
         `Cannot read ${what}: byte ${index + 1} begins an escape that is none`,
-        "escapes are \\HH (two hex digits), \\xHH, \\n, \\r, \\t, \\\\ and \\\"",
+        'escapes are \\HH (two hex digits), \\xHH, \\n, \\r, \\t, \\\\ and \\"',
       );
     }
     out[size++] = value;
@@ -97,7 +97,10 @@ export function toBase64(bytes: Uint8Array): string {
 /** Reads an argument in the given encoding. `what` names it in errors. Throws Failure (usage). */
 export function fromText(text: string, encoding: Encoding, what: string): Uint8Array {
   if (text.includes("\uFFFD")) {
-    throw usage(`Cannot read ${what}: it is not UTF-8`, "give it with --escaped, --hex or --base64");
+    throw usage(
+      `Cannot read ${what}: it is not UTF-8`,
+      "give it with --escaped, --hex or --base64",
+    );
   }
   switch (encoding) {
     case "text":

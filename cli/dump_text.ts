@@ -74,7 +74,9 @@ export class DumpReader {
   /** The input has ended. Throws when it ends inside a record. */
   end(): void {
     if (this.#partsSize > 0) this.#take();
-    if (this.#place !== "open") this.#fail(1, `the text ends inside a record, ${WANTED[this.#place]}`);
+    if (this.#place !== "open") {
+      this.#fail(1, `the text ends inside a record, ${WANTED[this.#place]}`);
+    }
   }
 
   #keep(part: Uint8Array): void {

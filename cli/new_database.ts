@@ -9,7 +9,15 @@
  * Does NOT promise: to remove the unfinished file when the process is killed with SIGKILL; its name says what it is.
  */
 
-import { chmodSync, chownSync, closeSync, existsSync, fsyncSync, openSync, statSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  closeSync,
+  existsSync,
+  fsyncSync,
+  openSync,
+  statSync,
+} from "node:fs";
 import { basename, dirname, join } from "node:path";
 import process from "node:process";
 import { suggestHashSize } from "../actors/storage/hash_size.ts";
@@ -123,7 +131,9 @@ export class NewDatabase {
       if (first !== undefined || report.live !== this.#count) {
         throw new Failure(
           EXIT.other,
-          `Cannot finish ${this.path}: the new file does not pass its check: ${first?.text ?? "count"}`,
+          `Cannot finish ${this.path}: the new file does not pass its check: ${
+            first?.text ?? "count"
+          }`,
         );
       }
       this.#tdb.close();

@@ -66,7 +66,9 @@ export function commandTree(world: CommandWorld, said: string[]): Command {
 
 /** The table of exit codes as help text. */
 export function exitCodeHelp(): string {
-  const lines = Object.entries(EXIT_MEANING).map(([code, text]) => `  ${code.padStart(2)}  ${text}`);
+  const lines = Object.entries(EXIT_MEANING).map(([code, text]) =>
+    `  ${code.padStart(2)}  ${text}`
+  );
   return `Exit codes:\n${lines.join("\n")}\n`;
 }
 

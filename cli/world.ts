@@ -47,7 +47,10 @@ export function openOptions(command: Command, looksOnly: boolean): Command {
     .option("--timeout <seconds>", "wait so long for a lock", positive, 10)
     .option("--no-lock", "take no locks: only for files that nobody else uses");
   if (looksOnly) {
-    command.option("--read-only", "open without write access and locks; refuses a pending recovery");
+    command.option(
+      "--read-only",
+      "open without write access and locks; refuses a pending recovery",
+    );
   }
   return command;
 }

@@ -9,7 +9,7 @@
  */
 import { DB, KEY_AT } from "../../assembly/host/tdb_kernels.ts";
 import type { LockKind } from "../../transport/image.ts";
-import { CtdbxError } from "../../transport/wire/errors.ts";
+import { CorruptError, CtdbxError } from "../../transport/wire/errors.ts";
 import type { TdbCore } from "./tdb_core.ts";
 import { AT } from "./tdb_header.ts";
 import { needsHealing, pending, recover } from "./tdb_recovery.ts";
@@ -183,6 +183,9 @@ export class TdbGuard {
     try {
       core.refresh();
       if (!pending(core)) this.#heal();
+    } catch (error) {
+      // A file that is broken otherwise: nothing was written, check tells what is wrong.
+      if (!(error instanceof CorruptError)) throw error;
     } finally {
       core.locks.unlockAll();
     }

@@ -135,7 +135,10 @@ async function measure(
       },
     },
     { operation: "read a copy", run: (index) => void tdb.fetch(keys[index] as Uint8Array) },
-    { operation: "look for a missing key", run: (index) => void tdb.exists(missing[index] as Uint8Array) },
+    {
+      operation: "look for a missing key",
+      run: (index) => void tdb.exists(missing[index] as Uint8Array),
+    },
     {
       operation: "store, same length",
       run: (index) => {

@@ -11,6 +11,7 @@ import { existsSync, statSync } from "node:fs";
 import type { CheckReport } from "../../actors/storage/tdb_check.ts";
 import { check } from "../../actors/storage/tdb_check.ts";
 import { HASH_SIZE_DEFAULT } from "../../actors/storage/tdb_header.ts";
+import { freelistSizes } from "../../actors/storage/tdb_summary.ts";
 import { withDatabase } from "../database.ts";
 import { EXIT } from "../exit_codes.ts";
 import { Failure, usage } from "../failure.ts";
@@ -117,9 +118,9 @@ async function runRepack(
 ): Promise<void> {
   const row = await withDatabase(world, file, flags, "change", async (tdb) => {
     if (tdb.inTransaction) throw usage(`Cannot repack ${file}: a transaction is open`);
-    const before = tdb.freelist();
+    const before = freelistSizes(tdb);
     await tdb.repack();
-    const after = tdb.freelist();
+    const after = freelistSizes(tdb);
     return {
       path: file,
       freePiecesBefore: before.count,

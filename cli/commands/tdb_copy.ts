@@ -55,7 +55,9 @@ export function addCopyCommands(tdb: Command, world: CommandWorld): void {
   const convert = tdb.command("convert <file> <to>")
     .description("write a new file with the 24-byte record headers of a cluster added or removed");
   outputOptions(openOptions(convert, true))
-    .addOption(new Option("--add-header", "put a header before every value").conflicts("stripHeader"))
+    .addOption(
+      new Option("--add-header", "put a header before every value").conflicts("stripHeader"),
+    )
     .option("--strip-header", "remove the headers, and the records that are only a header")
     .option("--dmaster <pnn>", "node in added headers", whole(0, 4294967295), 0)
     .option("--rsn <number>", "record sequence number in added headers", wide, 0n)

@@ -20,7 +20,14 @@ import { NewDatabase, refuseExisting } from "../new_database.ts";
 import { RowWriter, writeObject } from "../output.ts";
 import { progress } from "../progress.ts";
 import type { CommandWorld, EncodingFlags, OpenFlags, OutputFlags } from "../world.ts";
-import { encodingOf, encodingOptions, lookOf, openOptions, outputOptions, whole } from "../world.ts";
+import {
+  encodingOf,
+  encodingOptions,
+  lookOf,
+  openOptions,
+  outputOptions,
+  whole,
+} from "../world.ts";
 import { keyBytes, noRecord, RECORD_COLUMNS, recordRow } from "./tdb_records.ts";
 
 interface DumpFlags extends EncodingFlags, OpenFlags, OutputFlags {
@@ -40,7 +47,9 @@ export interface MakeFlags {
 export function makeOptions(command: Command, hash: "jenkins" | "old", sizeText: string): Command {
   return command
     .option("--hash-size <chains>", sizeText, whole(1, HASH_SIZE_MAX))
-    .addOption(new Option("--hash <name>", "hash of the keys").choices(["jenkins", "old"]).default(hash))
+    .addOption(
+      new Option("--hash <name>", "hash of the keys").choices(["jenkins", "old"]).default(hash),
+    )
     .option("--mutex", "with robust mutexes in the file instead of byte-range locks")
     .option("--force", "replace the file if it exists");
 }
@@ -68,7 +77,11 @@ export function addDumpCommands(tdb: Command, world: CommandWorld): void {
 
   const restore = tdb.command("restore <file>")
     .description("make a database from the text of dump or tdbdump on standard input");
-  makeOptions(outputOptions(restore), "old", "hash chains (default: chosen by the number of records)")
+  makeOptions(
+    outputOptions(restore),
+    "old",
+    "hash chains (default: chosen by the number of records)",
+  )
     .action((file: string, flags: MakeFlags & OutputFlags) => runRestore(world, file, flags));
 }
 

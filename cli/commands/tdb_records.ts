@@ -39,7 +39,11 @@ interface KeysFlags extends EncodingFlags, OpenFlags, OutputFlags {
 /** Adds the commands to `ctdbx tdb`. */
 export function addRecordCommands(tdb: Command, world: CommandWorld): void {
   const get = tdb.command("get <file> <key>").description("print the value of a record");
-  keyOptions(outputOptions(get, " (default: the value's bytes as they are)"), "key and output", true)
+  keyOptions(
+    outputOptions(get, " (default: the value's bytes as they are)"),
+    "key and output",
+    true,
+  )
     .action((file: string, key: string, flags: KeyFlags) => runGet(world, file, key, flags));
 
   const put = tdb.command("put <file> <key> [value]")
@@ -184,7 +188,10 @@ function valueOf(
   }
   const source = flags.file ?? text;
   if (source === undefined) {
-    throw usage("Cannot store nothing: the value is missing", "give it as argument, or with --file");
+    throw usage(
+      "Cannot store nothing: the value is missing",
+      "give it as argument, or with --file",
+    );
   }
   // A file or a pipe holds the bytes themselves, whatever the encoding of the arguments.
   if (source === "-") return readInput(world, VALUE_MAX, "the value");

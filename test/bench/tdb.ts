@@ -31,6 +31,7 @@ const QUICK_ROUNDS = 2;
 const QUICK_DIVISOR = 5;
 /** Rounds of opening the big file; each opens it many times. */
 const OPEN_ROUNDS = 3;
+const SIZE_HEAD = ["", "libtdb", "Bun", "Deno"];
 const COUNTED = ["parse", "store", "cycle"];
 
 interface Options {
@@ -48,6 +49,8 @@ interface Findings {
   readonly windows: string[];
   readonly memory: Map<Contestant["name"], MemoryLine>;
   readonly calls: Map<string, Calls>;
+  /** Size of the files at the end, a line per case. */
+  readonly sizes: string[][];
   /** Hash over the contents of all files: the same for the same program, however fast. */
   readonly contents: string[];
 }
@@ -87,6 +90,7 @@ function runCases(options: Options, sides: readonly Contestant[], folders: Folde
     windows: [],
     memory: new Map(),
     calls: new Map(),
+    sizes: [],
     contents: [],
   };
   const [libtdb, bun] = sides;
@@ -99,6 +103,8 @@ function runCases(options: Options, sides: readonly Contestant[], folders: Folde
     const result = hold(one, options.rounds, sides, [libtdb, bun], folders);
     found.contents.push(`${one.name} ${result.content}`);
     found.rows.push(...rowsOf(result));
+    const sizes = sides.map(({ name }) => ((result.bytes.get(name) ?? NaN) / 1e6).toFixed(2));
+    found.sizes.push([one.name, ...sizes]);
     if (one.name === "large-vary") found.windows.push(...windowLines(result));
     say(
       `${one.name.padEnd(24)} ${((performance.now() - startMs) / 1000).toFixed(1).padStart(6)} s`,
@@ -157,6 +163,9 @@ function print(found: Findings, folders: Folders, digest: string): void {
   }
   const cold = found.rows.filter(({ name }) => name.startsWith("small/"));
   if (cold.length > 0) section("First 1000 operations of a process", coldTable(cold));
+  if (found.sizes.length > 0) {
+    section("Size of the file at the end, MB", columns([SIZE_HEAD, ...found.sizes], [0]));
+  }
   if (found.memory.size > 0) {
     section("Memory of a process that has read 1 M records", memoryTable(found.memory));
   }
@@ -181,10 +190,10 @@ function main(options: Options): void {
     const all = createHash("sha256").update(found.contents.join("\n")).digest("hex");
     const digest = all.slice(0, 16);
     if (!options.isJson) return print(found, folders, digest);
-    const { rows, windows } = found;
+    const { rows, windows, sizes } = found;
     const memory = Object.fromEntries(found.memory);
     const calls = Object.fromEntries(found.calls);
-    console.log(JSON.stringify({ rows, windows, memory, calls, digest }, null, 2));
+    console.log(JSON.stringify({ rows, windows, sizes, memory, calls, digest }, null, 2));
   } finally {
     folders.remove();
   }

@@ -27,6 +27,8 @@ import { BATCH, Bench, fill, isWalk, operationCount, WORKS } from "./tdb/works.t
 
 const COLD_OPS = 1000;
 const WARM_RECORDS = 2000;
+/** A million chains would be most of the warm-up. */
+const WARM_HASH_MAX = 10_007;
 /** High word of the first work's values. */
 const FIRST_SALT = 1000;
 
@@ -108,7 +110,8 @@ async function run(bench: Bench, work: string, ops: number): Promise<number> {
 async function warmUp(set: Settings, shared: Shared, work: string): Promise<number> {
   const file = `${set.file}.warm`;
   const records = Math.min(set.records, WARM_RECORDS);
-  const bench = await createBench(set, file, records, shared);
+  const hash = Math.min(set.hash, WARM_HASH_MAX);
+  const bench = await createBench({ ...set, hash }, file, records, shared);
   const startMs = performance.now();
   fill(bench);
   let cold = (performance.now() - startMs) * 1e6 / records;

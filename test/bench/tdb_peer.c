@@ -28,6 +28,7 @@
 #define SEED 88172645463325252ULL
 #define GOLDEN 0x9E3779B97F4A7C15ULL
 #define COLD_OPS 1000
+#define WARM_HASH_MAX 10007 /* a million chains would be most of the warm-up */
 #define BATCH 100 /* stores of one "batch" transaction */
 #define WINDOW_COUNT 10
 
@@ -87,7 +88,7 @@ static void put_counter(struct bench *b, uint32_t low, uint32_t high)
 	memcpy(b->value, words, 8);
 }
 
-static struct tdb_context *open_file(struct bench *b, const char *file, bool create)
+static struct tdb_context *open_file(struct bench *b, const char *file, bool create, uint32_t hash)
 {
 	int flags = TDB_INCOMPATIBLE_HASH | (b->set.sync ? 0 : TDB_NOSYNC);
 	if (strcmp(b->set.lock, "none") == 0) flags |= TDB_NOLOCK;
@@ -96,7 +97,7 @@ static struct tdb_context *open_file(struct bench *b, const char *file, bool cre
 		flags |= TDB_MUTEX_LOCKING | TDB_CLEAR_IF_FIRST;
 	}
 	struct tdb_context *tdb =
-		tdb_open(file, (int)b->set.hash, flags, create ? O_RDWR | O_CREAT : O_RDWR, 0600);
+		tdb_open(file, (int)hash, flags, create ? O_RDWR | O_CREAT : O_RDWR, 0600);
 	if (tdb == NULL) die("open the file", NULL);
 	return tdb;
 }
@@ -282,7 +283,8 @@ static double warm_up(struct bench *b, const char *work)
 	snprintf(path, sizeof(path), "%s.warm", b->set.file);
 	unlink(path);
 	b->records = b->set.records < 2000 ? b->set.records : 2000;
-	b->tdb = open_file(b, path, true);
+	uint32_t hash = b->set.hash < WARM_HASH_MAX ? b->set.hash : WARM_HASH_MAX;
+	b->tdb = open_file(b, path, true, hash);
 	lay_out_fill(b);
 	uint64_t ns = fill(b);
 	uint32_t ops = b->set.ops < COLD_OPS ? b->set.ops : COLD_OPS;
@@ -308,7 +310,7 @@ static uint64_t insert(struct bench *b, uint32_t *ops)
 	for (uint32_t time = 0; time < times; time++) {
 		if (b->tdb != NULL) tdb_close(b->tdb);
 		unlink(b->set.file);
-		b->tdb = open_file(b, b->set.file, true);
+		b->tdb = open_file(b, b->set.file, true, b->set.hash);
 		ns += fill(b);
 	}
 	*ops = times * b->records;
@@ -365,7 +367,7 @@ static void verify(const char *file)
 static void report_memory(struct bench *b)
 {
 	char line[256];
-	b->tdb = open_file(b, b->set.file, false);
+	b->tdb = open_file(b, b->set.file, false, b->set.hash);
 	for (uint32_t i = 0; i < b->set.records; i++) {
 		uint8_t bytes[KEY_BYTES];
 		TDB_DATA key = { bytes, KEY_BYTES };
@@ -395,7 +397,7 @@ static void report_open(struct bench *b)
 		TDB_DATA key = { bytes, KEY_BYTES };
 		put_key(bytes, 1 + 10 * draw(b, b->set.records / 10));
 		uint64_t start = now_ns();
-		b->tdb = open_file(b, b->set.file, false);
+		b->tdb = open_file(b, b->set.file, false, b->set.hash);
 		uint64_t opened = now_ns();
 		if (tdb_parse_record(b->tdb, key, read_first, &b->sum) != 0) die("parse", b->tdb);
 		/* The first time stands for warming up. */
@@ -413,7 +415,7 @@ static void report_open(struct bench *b)
 static void build(struct bench *b)
 {
 	b->records = b->set.records;
-	b->tdb = open_file(b, b->set.file, true);
+	b->tdb = open_file(b, b->set.file, true, b->set.hash);
 	lay_out_fill(b);
 	fill(b);
 	for (uint32_t i = 0; i < b->set.records; i += 10) {
@@ -443,7 +445,7 @@ static void run_all(struct bench *b)
 			ns = insert(b, &ops);
 		} else {
 			if (b->tdb == NULL) {
-				b->tdb = open_file(b, b->set.file, true);
+				b->tdb = open_file(b, b->set.file, true, b->set.hash);
 				lay_out_fill(b);
 				fill(b);
 			}

@@ -27,18 +27,23 @@ test("typed text is its UTF-8", () => {
 test("escapes are those of tdbdump and five of C", () => {
   const bytes = fromText(String.raw`a\00\ff\n\t\r\\\"\x41\5C`, "escaped", "it");
   assert.equal([...bytes], [0x61, 0, 255, 10, 9, 13, 0x5c, 0x22, 0x41, 0x5c]);
-  assert.is(escapeBytes(Uint8Array.of(0x22, 0x5c, 0x7f, 0x20, 0x7e, 10)), String.raw`\22\5C\7F ~\0A`);
+  assert.is(
+    escapeBytes(Uint8Array.of(0x22, 0x5c, 0x7f, 0x20, 0x7e, 10)),
+    String.raw`\22\5C\7F ~\0A`,
+  );
 });
 
-for (const [encoding, text, why] of [
-  ["escaped", String.raw`ab\zz`, "byte 3 begins an escape"],
-  ["escaped", "ab\\", "byte 3 begins an escape"],
-  ["escaped", String.raw`\x4`, "byte 1 begins an escape"],
-  ["hex", "abc", "not pairs of hex digits"],
-  ["hex", "zz", "not pairs of hex digits"],
-  ["base64", "a*b=", "not base64"],
-  ["text", "a\uFFFDb", "not UTF-8"],
-] as const) {
+for (
+  const [encoding, text, why] of [
+    ["escaped", String.raw`ab\zz`, "byte 3 begins an escape"],
+    ["escaped", "ab\\", "byte 3 begins an escape"],
+    ["escaped", String.raw`\x4`, "byte 1 begins an escape"],
+    ["hex", "abc", "not pairs of hex digits"],
+    ["hex", "zz", "not pairs of hex digits"],
+    ["base64", "a*b=", "not base64"],
+    ["text", "a\uFFFDb", "not UTF-8"],
+  ] as const
+) {
   test(`refuses ${JSON.stringify(text)} as ${encoding} and says why`, () => {
     try {
       fromText(text, encoding, "the key");

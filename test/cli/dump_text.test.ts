@@ -51,7 +51,7 @@ test("a piece may be overwritten after it was taken", () => {
 });
 
 test("the text is that of tdbdump", () => {
-  const text = dumpText(new TextEncoder().encode("a\"\\\0"), Uint8Array.of(0xff, 0x7e, 0x7f));
+  const text = dumpText(new TextEncoder().encode('a"\\\0'), Uint8Array.of(0xff, 0x7e, 0x7f));
   assert.is(text, '{\nkey(4) = "a\\22\\5C\\00"\ndata(3) = "\\FF~\\7F"\n}\n');
 });
 
@@ -65,20 +65,22 @@ test("raw bytes, blank lines, indents and CR LF are read", () => {
   assert.equal(read(text), [{ key: bytes, value: new Uint8Array(0) }]);
 });
 
-for (const [text, place, why] of [
-  ["x", "line 1, column 1", "expected {"],
-  ["{\nkey(1) = \"ab\"\n", "line 2, column 1", "key(1) has 2 bytes"],
-  ["{\nkey(1)=\"a\"\n", "line 2, column 1", "expected key(N)"],
-  ["{\ndata(1) = \"a\"\n", "line 2, column 1", "expected key(N)"],
-  ["{\nkey(1) = \"a\n", "line 2, column 12", "closing quote is missing"],
-  ["{\nkey(1) = \"a\"b\n", "line 2, column 13", "follows the closing quote"],
-  ["{\nkey(1) = \"\\4\"\n", "line 2, column 11", "two hex digits"],
-  ["{\nkey(1) = \"\\zz\"\n", "line 2, column 11", "two hex digits"],
-  ["{\nkey(1) = \"a\"\nkey(1) = \"a\"\n", "line 3, column 1", "expected data(N)"],
-  ["{\nkey(1) = \"a\"\ndata(1) = \"b\"\n{\n", "line 4, column 1", "expected }"],
-  ["{\nkey(1) = \"a\"\ndata(1) = \"b\"\n", "line 4, column 1", "ends inside a record"],
-  ["{\nkey(99999999999) = \"a\"\n", "line 2, column 1", "expected key(N)"],
-] as const) {
+for (
+  const [text, place, why] of [
+    ["x", "line 1, column 1", "expected {"],
+    ['{\nkey(1) = "ab"\n', "line 2, column 1", "key(1) has 2 bytes"],
+    ['{\nkey(1)="a"\n', "line 2, column 1", "expected key(N)"],
+    ['{\ndata(1) = "a"\n', "line 2, column 1", "expected key(N)"],
+    ['{\nkey(1) = "a\n', "line 2, column 12", "closing quote is missing"],
+    ['{\nkey(1) = "a"b\n', "line 2, column 13", "follows the closing quote"],
+    ['{\nkey(1) = "\\4"\n', "line 2, column 11", "two hex digits"],
+    ['{\nkey(1) = "\\zz"\n', "line 2, column 11", "two hex digits"],
+    ['{\nkey(1) = "a"\nkey(1) = "a"\n', "line 3, column 1", "expected data(N)"],
+    ['{\nkey(1) = "a"\ndata(1) = "b"\n{\n', "line 4, column 1", "expected }"],
+    ['{\nkey(1) = "a"\ndata(1) = "b"\n', "line 4, column 1", "ends inside a record"],
+    ['{\nkey(99999999999) = "a"\n', "line 2, column 1", "expected key(N)"],
+  ] as const
+) {
   test(`refuses ${JSON.stringify(text)} at ${place}`, () => {
     try {
       read(text, 3);
@@ -95,7 +97,18 @@ for (const [text, place, why] of [
 }
 
 test("any text gives records or a named place, nothing else", () => {
-  const pieces = fc.constantFrom("{", "}", "\n", 'key(1) = "', "data(1) = ", '"', "a", "\\", "41", " ");
+  const pieces = fc.constantFrom(
+    "{",
+    "}",
+    "\n",
+    'key(1) = "',
+    "data(1) = ",
+    '"',
+    "a",
+    "\\",
+    "41",
+    " ",
+  );
   fc.assert(fc.property(fc.array(pieces, { maxLength: 30 }), (parts) => {
     try {
       read(parts.join(""), 4);

@@ -95,8 +95,8 @@ static void put_hex(TDB_DATA data)
 	static const char digits[] = "0123456789abcdef";
 	if (data.dsize == 0) putchar('-');
 	for (size_t i = 0; i < data.dsize; i++) {
-		putchar(digits[data.dptr[i] >> 4]);
-		putchar(digits[data.dptr[i] & 15]);
+		putchar_unlocked(digits[data.dptr[i] >> 4]);
+		putchar_unlocked(digits[data.dptr[i] & 15]);
 	}
 }
 

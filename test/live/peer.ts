@@ -43,7 +43,7 @@ export class Peer implements Session {
   onLine: (line: string) => void = () => {};
   readonly #child: ChildProcess;
   readonly #waiters: Waiter[] = [];
-  #rest = "";
+  #rest: string[] = [];
   #errors = "";
 
   constructor(name: string, command: readonly string[]) {
@@ -104,8 +104,12 @@ export class Peer implements Session {
   }
 
   #take(text: string): void {
-    const lines = (this.#rest + text).split("\n");
-    this.#rest = lines.pop() ?? "";
+    const lines = text.split("\n");
+    // Joined once at the end of the line: long ones come in thousands of pieces.
+    this.#rest.push(lines[0] ?? "");
+    if (lines.length === 1) return;
+    lines[0] = this.#rest.join("");
+    this.#rest = [lines.pop() ?? ""];
     for (const line of lines) {
       const waiter = this.#waiters.shift();
       if (waiter === undefined) this.onLine(line);

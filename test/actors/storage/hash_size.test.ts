@@ -29,7 +29,9 @@ test("the suggestion is the next prime from the number of records on", () => {
 });
 
 test("the suggestion stays a prime within the limit for any number of records", () => {
-  for (const records of [HASH_SIZE_MAX - 58, HASH_SIZE_MAX - 1, HASH_SIZE_MAX, 2 ** 31, 2 ** 32 - 1]) {
+  for (
+    const records of [HASH_SIZE_MAX - 58, HASH_SIZE_MAX - 1, HASH_SIZE_MAX, 2 ** 31, 2 ** 32 - 1]
+  ) {
     const size = suggestHashSize(records);
     assert.ok(size <= HASH_SIZE_MAX && isPrime(size), String(size));
   }

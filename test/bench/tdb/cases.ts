@@ -70,6 +70,7 @@ export const CASES: readonly Case[] = [
     ops: 300_000,
     works: [...ALL, "traverse", "check"],
     bars: { parse: 0.7, store: 0.7, traverse: 0.7 },
+    roundsMax: 5,
   },
   {
     ...LARGE,
@@ -88,7 +89,7 @@ export const CASES: readonly Case[] = [
     ops: 200_000,
     works: LOCKED,
     bars: LOCKED_BARS,
-    roundsMax: 4,
+    roundsMax: 3,
   },
   {
     ...SMALL,
@@ -164,7 +165,13 @@ export function tinyCase(lock: Case["lock"]): Case {
 
 /** What the demonstration shows: some seconds in all. */
 export const SHORT_CASES: readonly Case[] = [
-  { ...SMALL, name: "short", ops: 100_000, works: ["insert", "parse", "fetch", "store", "vary"] },
+  {
+    ...SMALL,
+    name: "short",
+    warm: 10_000,
+    ops: 60_000,
+    works: ["insert", "parse", "fetch", "store", "vary"],
+  },
   { ...SMALL, name: "short-transaction", warm: 300, ops: 200, works: ["transaction"] },
 ];
 

@@ -125,8 +125,9 @@ export function runOnce(
 
 /**
  * Holds a case's contest. `rounds` includes the one that is thrown away. The first contestant is the one that
- * the others are compared with. All judges and tdbtool check the files of the first round, the first judge those
- * of all rounds (a check of 1 M records takes longer than what is measured). Throws when a file is not valid or contents differ.
+ * the others are compared with. All judges and tdbtool check the files of the first round, the first judge
+ * those of all rounds, as a check of 1 M records takes longer than what is measured. Throws when a file is not
+ * valid or contents differ.
  */
 export function hold(
   one: Case,

@@ -32,7 +32,17 @@ export interface MemoryLine extends Kib {
 }
 
 /** System calls that the engines make on purpose; a runtime's own threads would blur the others. */
-const CALLS = ["fcntl", "ftruncate", "fallocate", "fdatasync", "fsync", "msync", "pwrite64"];
+const CALLS = [
+  "fcntl",
+  "lseek",
+  "fstat",
+  "ftruncate",
+  "fallocate",
+  "fdatasync",
+  "fsync",
+  "msync",
+  "pwrite64",
+];
 const FEW_OPS = 1000;
 const MANY_OPS = 11_000;
 /** A small file, as loading it under strace is slow. */

@@ -268,7 +268,7 @@ export function unlist<M>(db: usize, off: u32): void {
 /** A record of at least `need` (a class floor) from the open index, out of the list; 0 = none, FAULT. */
 export function takeFit<M>(db: usize, need: u32): u32 {
   const index = load<u32>(db, DB_INDEX_OPEN);
-  const size = classFrom<M>(db, index, max<u32>(1, classOf(need)));
+  const size = classFrom<M>(db, index, classOf(need));
   if (size >= CLASSES) return 0;
   const off = word<M>(db, index + FIRSTS + size * 4);
   if (!goodFree<M>(db, off) || !indexed<M>(db, off) || word<M>(db, off + REC_LEN) < need) {
@@ -346,7 +346,7 @@ function found<M>(db: usize, at: u32): u32 {
   return index;
 }
 
-/** Makes the list anew from all free records of the file, merged, then indexes it. */
+/** Makes the list anew from all free records of the file, then indexes it; that also joins neighbours. */
 function rescan<M>(db: usize): bool {
   // The scan must reach the true end of the file: ask the host to look.
   if (hostGrow(load<u32>(db, DB_NUMBER), 0) == 0) return false;
@@ -363,19 +363,11 @@ function rescan<M>(db: usize): bool {
       return false;
     }
     if (magic == FREE) {
-      let run = recLen;
-      for (let next = off + RECORD + run; next <= size - RECORD_MIN; next = off + RECORD + run) {
-        if (word<M>(db, next + MAGIC) != FREE || next == area) break;
-        const more = word<M>(db, next + REC_LEN);
-        if ((more & 3) != 0 || more < 4 || more > size - RECORD - next) break;
-        run += RECORD + more;
-      }
-      setTailer<M>(db, off, run);
-      setWord<M>(db, off + REC_LEN, run);
+      setTailer<M>(db, off, recLen);
       setWord<M>(db, off + NEXT, list);
       list = off;
-      off += RECORD + run;
-    } else off += RECORD + recLen;
+    }
+    off += RECORD + recLen;
   }
   if (off <= size - RECORD_MIN && !unused<M>(db, off)) {
     fault(db, FAULT_FREELIST, off);

@@ -11,13 +11,13 @@
  * Does NOT promise: that the file is still the one that was looked at first; the open decides.
  */
 
-import { closeSync, openSync, readSync, statSync } from "node:fs";
+import { accessSync, closeSync, constants, openSync, readSync, statSync } from "node:fs";
 import type { Tdb } from "../actors/storage/tdb.ts";
 import type { TdbOptions } from "../actors/storage/tdb_open.ts";
 import { openTdb } from "../actors/storage/tdb_open.ts";
 import { CtdbxError } from "../transport/wire/errors.ts";
 import { EXIT } from "./exit_codes.ts";
-import { Failure, usage } from "./failure.ts";
+import { Failure, systemFailure, usage } from "./failure.ts";
 import type { CommandWorld, OpenFlags } from "./world.ts";
 
 /** What the command means to do with the file. */
@@ -46,8 +46,7 @@ export async function openDatabase(
   flags: OpenFlags,
   purpose: Purpose,
 ): Promise<Tdb> {
-  const verb = purpose === "look" ? "read" : "change";
-  lookAtFile(path, verb);
+  lookAtFile(path, purpose);
   const options: TdbOptions = {
     lockTimeoutMs: flags.timeout * 1000,
     ...(flags.lock ? {} : { locking: "none" as const }),
@@ -82,8 +81,8 @@ async function openReadOnly(world: CommandWorld, path: string): Promise<Tdb> {
 }
 
 /** Says clearly what is wrong with a path that is no readable TDB file. */
-export function lookAtFile(path: string, verb: string): void {
-  const cannot = `Cannot ${verb} ${path}`;
+export function lookAtFile(path: string, purpose: Purpose): void {
+  const cannot = `Cannot ${purpose === "look" ? "read" : "change"} ${path}`;
   let size: number;
   try {
     const stats = statSync(path);
@@ -92,6 +91,7 @@ export function lookAtFile(path: string, verb: string): void {
     }
     if (!stats.isFile()) throw usage(`${cannot}: it is not a regular file`);
     size = stats.size;
+    accessSync(path, purpose === "look" ? constants.R_OK : constants.R_OK | constants.W_OK);
   } catch (error) {
     if (error instanceof Failure) throw error;
     throw systemFailure(error, cannot);
@@ -128,26 +128,4 @@ export function looksLikeTdb(path: string): boolean {
     return true;
   }
   return String.fromCharCode(...head) === MAGIC;
-}
-
-/** An error of node:fs as one of ours. `cannot` is the first half of the text. */
-export function systemFailure(error: unknown, cannot: string): Failure {
-  const code = (error as { code?: string }).code ?? "";
-  switch (code) {
-    case "ENOENT":
-      return new Failure(EXIT.notFound, `${cannot}: there is no such file`, "check the name");
-    case "ENOTDIR":
-      return new Failure(EXIT.notFound, `${cannot}: a part of the path is not a folder`);
-    case "EACCES":
-    case "EPERM":
-    case "EROFS":
-      return new Failure(EXIT.denied, `${cannot}: permission denied`, "run it as the file's owner");
-    case "ENOSPC":
-    case "EDQUOT":
-      return new Failure(EXIT.noSpace, `${cannot}: no space left`, "free some space and try again");
-    default: {
-      const text = error instanceof Error ? error.message : String(error);
-      return new Failure(EXIT.other, `${cannot}: ${text}`);
-    }
-  }
 }

@@ -33,6 +33,32 @@ export function usage(message: string, hint?: string): Failure {
   return new Failure(EXIT.usage, message, hint);
 }
 
+/** An error of node:fs as one of ours. `cannot` is the first half of the text. */
+export function systemFailure(error: unknown, cannot: string): Failure {
+  const code = (error as { code?: string }).code ?? "";
+  switch (code) {
+    case "ENOENT":
+      return new Failure(
+        EXIT.notFound,
+        `${cannot}: there is no such file or folder`,
+        "check the name",
+      );
+    case "ENOTDIR":
+      return new Failure(EXIT.notFound, `${cannot}: a part of the path is not a folder`);
+    case "EACCES":
+    case "EPERM":
+    case "EROFS":
+      return new Failure(EXIT.denied, `${cannot}: permission denied`, "run it as the file's owner");
+    case "ENOSPC":
+    case "EDQUOT":
+      return new Failure(EXIT.noSpace, `${cannot}: no space left`, "free some space and try again");
+    default: {
+      const text = error instanceof Error ? error.message : String(error);
+      return new Failure(EXIT.other, `${cannot}: ${text}`);
+    }
+  }
+}
+
 /** An error in the form in which it is shown. */
 export interface Report {
   readonly exit: ExitCode;

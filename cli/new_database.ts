@@ -9,15 +9,8 @@
  * Does NOT promise: to remove the unfinished file when the process is killed with SIGKILL; its name says what it is.
  */
 
-import {
-  chmodSync,
-  chownSync,
-  closeSync,
-  existsSync,
-  fsyncSync,
-  openSync,
-  statSync,
-} from "node:fs";
+import { accessSync, chmodSync, chownSync, closeSync, constants } from "node:fs";
+import { existsSync, fsyncSync, openSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import process from "node:process";
 import { suggestHashSize } from "../actors/storage/hash_size.ts";
@@ -26,10 +19,9 @@ import { check } from "../actors/storage/tdb_check.ts";
 import { HASH_SIZE_DEFAULT } from "../actors/storage/tdb_header.ts";
 import type { TdbOptions } from "../actors/storage/tdb_open.ts";
 import { openTdb } from "../actors/storage/tdb_open.ts";
-import { CtdbxError } from "../transport/wire/errors.ts";
-import { looksLikeTdb, systemFailure } from "./database.ts";
+import { looksLikeTdb } from "./database.ts";
 import { EXIT } from "./exit_codes.ts";
-import { Failure, usage } from "./failure.ts";
+import { Failure, systemFailure, usage } from "./failure.ts";
 import type { CommandWorld } from "./world.ts";
 
 /** What the new file is like. */
@@ -83,6 +75,7 @@ export class NewDatabase {
     path: string,
     options: NewOptions,
   ): Promise<NewDatabase> {
+    requireFolder(path);
     const temp = join(dirname(path), `.${basename(path)}.${process.pid}.ctdbx-new`);
     const tdb = await make(world, temp, options, options.hashSize ?? HASH_SIZE_DEFAULT);
     return new NewDatabase(world, path, options, temp, tdb);
@@ -199,13 +192,16 @@ async function make(
     locking: options.mutex ? "mutex" : "none",
     noSync: true,
   };
+  return await openTdb(world.store, path, how);
+}
+
+/** Refuses a target whose folder is not there or takes no files. */
+function requireFolder(path: string): void {
+  const folder = dirname(path);
   try {
-    return await openTdb(world.store, path, how);
+    accessSync(folder, constants.W_OK | constants.X_OK);
   } catch (error) {
-    if (!(error instanceof CtdbxError)) throw error;
-    throw new CtdbxError(error.code, `Cannot make a file beside the target: ${error.message}`, {
-      cause: error,
-    });
+    throw systemFailure(error, `Cannot write ${path} into the folder ${folder}`);
   }
 }
 

@@ -27,16 +27,17 @@ export async function run(words: readonly string[], world: CommandWorld): Promis
     const said: string[] = [];
     try {
       await commandTree(world, said).parseAsync(words, { from: "user" });
-    } catch (error) {
       out.flush();
+    } catch (error) {
       if (error instanceof ClosedPipe) throw error;
+      // What was found before goes first; a stdout that has failed is empty by now.
+      out.flush();
       const report = error instanceof CommanderError ? usageReport(error, said) : reportOf(error);
       if (report === undefined) return EXIT.ok;
       err.write(wantsJson(words) ? reportJson(report) : reportText(report));
       err.flush();
       return report.exit;
     }
-    out.flush();
     err.flush();
     return EXIT.ok;
   } catch (error) {

@@ -12,6 +12,7 @@
 import { fstatSync, readSync, writeSync } from "node:fs";
 import process from "node:process";
 import { isatty } from "node:tty";
+import { systemFailure, usage } from "./failure.ts";
 
 /** The reader of stdout has gone. Not an error of the command: it has done what was still wanted. */
 export class ClosedPipe extends Error {
@@ -111,7 +112,12 @@ function writeAll(descriptor: number, bytes: Uint8Array): void {
     } catch (error) {
       const code = codeOf(error);
       if (code === "EPIPE") throw new ClosedPipe();
-      if (code !== "EAGAIN" && code !== "EINTR") throw error;
+      if (code !== "EAGAIN" && code !== "EINTR") {
+        throw systemFailure(
+          error,
+          `Cannot write to standard ${descriptor === 1 ? "output" : "error"}`,
+        );
+      }
       // Blocks this thread for a moment; there is nothing else to do until the reader has read.
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2);
     }
@@ -121,7 +127,7 @@ function writeAll(descriptor: number, bytes: Uint8Array): void {
 function* readPieces(): Iterable<Uint8Array> {
   const buffer = new Uint8Array(BUFFER_SIZE);
   // A directory as stdin would give an obscure error below.
-  if (fstatSync(0).isDirectory()) throw new Error("standard input is a directory");
+  if (fstatSync(0).isDirectory()) throw usage("Cannot read standard input: it is a directory");
   for (;;) {
     let size = 0;
     try {
@@ -129,7 +135,9 @@ function* readPieces(): Iterable<Uint8Array> {
     } catch (error) {
       const code = codeOf(error);
       if (code === "EOF") return;
-      if (code !== "EAGAIN" && code !== "EINTR") throw error;
+      if (code !== "EAGAIN" && code !== "EINTR") {
+        throw systemFailure(error, "Cannot read standard input");
+      }
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
       continue;
     }

@@ -56,9 +56,9 @@ export function openOptions(command: Command, looksOnly: boolean): Command {
 }
 
 /** Adds -o and --no-color. */
-export function outputOptions(command: Command, more = ""): Command {
+export function outputOptions(command: Command, more = " of the result"): Command {
   return command
-    .addOption(new Option("-o, --output <format>", `form of the result${more}`).choices(FORMATS))
+    .addOption(new Option("-o, --output <format>", `form${more}`).choices(FORMATS))
     .option("--no-color", "no colours (the same as NO_COLOR=1)");
 }
 

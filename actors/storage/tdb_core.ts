@@ -73,6 +73,10 @@ export class TdbCore {
   /** Address of the descriptor. */
   readonly db: number;
   readonly readOnly: boolean;
+  /** The file was shortened underneath: what every further use of the handle throws. */
+  broken: CtdbxError | undefined;
+  /** Was the file's size looked at in this turn of the event loop? */
+  looked = false;
   /** Set while a transaction is open: how it hands out overlay memory. */
   overlayMemory: ((bytes: number) => number) | undefined;
   readonly #number: number;
@@ -177,7 +181,9 @@ export class TdbCore {
     this.follow();
     if (size < before) {
       const text = `Cannot use ${this.image.path}: it was shortened to ${size} bytes underneath`;
-      throw new CtdbxError("truncated", text);
+      this.broken = new CtdbxError("truncated", text);
+      this.looked = false;
+      throw this.broken;
     }
     return true;
   }

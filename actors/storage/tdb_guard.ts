@@ -25,10 +25,8 @@ export class TdbGuard {
   readonly #unlocked: boolean;
   readonly #hashSize: number;
   readonly #words: Uint32Array;
-  /** Was the file's size looked at in this turn of the event loop? */
-  #looked = false;
   readonly #endOfTurn = (): void => {
-    this.#looked = false;
+    this.#core.looked = false;
   };
 
   /** `heal` mends what is left after a recovery; it is called with everything and OPEN held. */
@@ -41,8 +39,9 @@ export class TdbGuard {
     this.#words = core.memory.words;
   }
 
-  /** Throws "state" on a closed handle. */
+  /** Throws "state" on a closed handle, "truncated" on one whose file was shortened. */
   use(): void {
+    if (this.#core.broken !== undefined) throw this.#core.broken;
     if (!this.#core.closed) return;
     throw new CtdbxError("state", `Cannot use ${this.#core.image.path}: it is closed`);
   }
@@ -57,7 +56,7 @@ export class TdbGuard {
 
   /** Takes the lock for the key in scratch. Answers its chain, or NO_CHAIN. Throws "busy", "truncated". */
   enter(keyLen: number, kind: LockKind): number {
-    if (!this.#looked) this.#look();
+    if (!this.#core.looked) this.#look();
     if (this.#unlocked) {
       if (this.#hasArea() && this.isPending()) this.recoverNow();
       return NO_CHAIN;
@@ -137,9 +136,9 @@ export class TdbGuard {
    */
   #look(): void {
     this.use();
-    this.#looked = true;
-    queueMicrotask(this.#endOfTurn);
     if (!this.#core.inTransaction && this.#core.locks.idle) this.#core.refresh();
+    this.#core.looked = true;
+    queueMicrotask(this.#endOfTurn);
   }
 
   /** Is there a transaction of a dead process to be taken back? */

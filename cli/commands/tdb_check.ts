@@ -31,7 +31,11 @@ interface CheckFlags extends OpenFlags, OutputFlags {
 /** Adds the commands to `ctdbx tdb`. */
 export function addCheckCommands(tdb: Command, world: CommandWorld): void {
   const create = tdb.command("create <file>").description("make an empty database");
-  makeOptions(create, "jenkins", `hash chains (default: ${HASH_SIZE_DEFAULT})`)
+  makeOptions(
+    outputOptions(create, " of errors"),
+    "jenkins",
+    `hash chains (default: ${HASH_SIZE_DEFAULT})`,
+  )
     .action((file: string, flags: MakeFlags) => runCreate(world, file, flags));
 
   const checkCommand = tdb.command("check <file>")

@@ -66,7 +66,7 @@ export function newOptions(flags: MakeFlags): NewOptions {
 export function addDumpCommands(tdb: Command, world: CommandWorld): void {
   const dump = tdb.command("dump <file>").description("print all records, as tdbdump does");
   encodingOptions(
-    outputOptions(openOptions(dump, true), " (default: tdbdump's text)"),
+    outputOptions(openOptions(dump, true), " of the result (default: tdbdump's text)"),
     "-k and output",
   )
     .option("-k, --key <key>", "only the value of this record, escaped and without a line end")

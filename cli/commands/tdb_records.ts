@@ -13,9 +13,9 @@ import { CtdbxError } from "../../transport/wire/errors.ts";
 import { KEY_MAX, VALUE_MAX } from "../../transport/wire/limits.ts";
 import type { Encoding } from "../bytes_text.ts";
 import { escapeBytes, fromText, shown, toBase64, toHex } from "../bytes_text.ts";
-import { systemFailure, withDatabase } from "../database.ts";
+import { withDatabase } from "../database.ts";
 import { EXIT } from "../exit_codes.ts";
-import { Failure, usage } from "../failure.ts";
+import { Failure, systemFailure, usage } from "../failure.ts";
 import type { Column, Row } from "../output.ts";
 import { RowWriter, writeObject } from "../output.ts";
 import type { CommandWorld, EncodingFlags, OpenFlags, OutputFlags } from "../world.ts";
@@ -40,7 +40,7 @@ interface KeysFlags extends EncodingFlags, OpenFlags, OutputFlags {
 export function addRecordCommands(tdb: Command, world: CommandWorld): void {
   const get = tdb.command("get <file> <key>").description("print the value of a record");
   keyOptions(
-    outputOptions(get, " (default: the value's bytes as they are)"),
+    outputOptions(get, " of the result (default: the value's bytes as they are)"),
     "key and output",
     true,
   )
@@ -48,7 +48,7 @@ export function addRecordCommands(tdb: Command, world: CommandWorld): void {
 
   const put = tdb.command("put <file> <key> [value]")
     .description("store a record; a value of - is read from standard input");
-  keyOptions(put, "key and value", false)
+  keyOptions(outputOptions(put, " of errors"), "key and value", false)
     .addOption(
       new Option("--mode <mode>", "insert: it must be new; modify: it must be there").choices([
         "replace",
@@ -62,7 +62,7 @@ export function addRecordCommands(tdb: Command, world: CommandWorld): void {
     );
 
   const del = tdb.command("del <file> <key>").alias("delete").description("delete a record");
-  keyOptions(del, "key", false)
+  keyOptions(outputOptions(del, " of errors"), "key", false)
     .action((file: string, key: string, flags: KeyFlags) => runDelete(world, file, key, flags));
 
   const keys = tdb.command("keys <file>").description("list the keys, escaped, one a line");

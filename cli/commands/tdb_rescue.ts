@@ -30,7 +30,7 @@ interface RescueFlags extends OpenFlags, OutputFlags {
 export function addRescueCommand(tdb: Command, world: CommandWorld): void {
   const command = tdb.command("rescue <file>")
     .description("save the records of a damaged file: as dump text, or into a new file");
-  outputOptions(openOptions(command, true), ": the counts, with --to")
+  outputOptions(openOptions(command, true), " of the counts, with --to")
     .option("--to <path>", "write a new database instead of dump text")
     .option("--reachable", "leave out records that no chain leads to")
     .option("--force", "replace the target if it exists")

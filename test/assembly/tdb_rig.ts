@@ -8,8 +8,21 @@
 
 import { kernels, setHooks } from "../../assembly/host/kernels.ts";
 import { threadMemory } from "../../assembly/host/memory.ts";
-import { DATABASES_MAX, DB, DB_BYTES, DESCRIPTORS_AT, FLAG } from "../../assembly/host/tdb_kernels.ts";
-import { CHECK, CHECK_ANSWER, CHECK_BYTES, PROBLEM_BYTES, REASONS, seenBytes } from "../../assembly/host/check_kernels.ts";
+import {
+  DATABASES_MAX,
+  DB,
+  DB_BYTES,
+  DESCRIPTORS_AT,
+  FLAG,
+} from "../../assembly/host/tdb_kernels.ts";
+import {
+  CHECK,
+  CHECK_ANSWER,
+  CHECK_BYTES,
+  PROBLEM_BYTES,
+  REASONS,
+  seenBytes,
+} from "../../assembly/host/check_kernels.ts";
 
 const GUARD = 4096;
 const GUARD_BYTE = 0xa5;

@@ -25,8 +25,10 @@ function main(): void {
     busy = true;
     for (let line = waiting.shift(); line !== undefined; line = waiting.shift()) {
       const words = line.split(" ");
-      if (words[0] === "write") await writeLoop(ours.db, words, print, () => waiting.length > 0);
-      else print(await ours.ask(...words));
+      if (words[0] === "write") {
+        await writeLoop(ours.db, words, print, () => waiting.length > 0);
+        waiting.shift();
+      } else print(await ours.ask(...words));
     }
     busy = false;
   };

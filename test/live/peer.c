@@ -236,6 +236,7 @@ static void write_loop(char **word)
 	uint32_t version = (uint32_t)atoi(word[4]);
 	bool in_transactions = word[5][0] == 't';
 	struct pollfd input = { STDIN_FILENO, POLLIN, 0 };
+	char stop[16];
 	dice = (uint32_t)atoi(word[3]) | 1;
 	show_keys(prefix, keys);
 	while (poll(&input, 1, 0) == 0) {
@@ -250,7 +251,7 @@ static void write_loop(char **word)
 		printf("a\n");
 		fflush(stdout);
 	}
-	printf("ok\n");
+	if (fgets(stop, sizeof(stop), stdin) != NULL) printf("ok\n");
 }
 
 static bool is(const char *word, const char *name)

@@ -24,7 +24,7 @@ export function valueOf(version: number, length: number): Uint8Array<ArrayBuffer
   return bytes;
 }
 
-/** Writes until `stop`; throws what the engine throws, but for "busy". */
+/** Writes until `stop` sees a line of input, which the caller takes; throws what the engine throws, but for "busy". */
 export async function writeLoop(
   db: Tdb,
   [, prefix = "", keyWord, seed, versionWord, mode]: string[],

@@ -8,24 +8,19 @@
  * nothing. When it starts again it shows its keys first, and that is compared.
  *
  * libtdb killed in the middle of a plain store can leave a record that no chain holds, by its own design; its killed
- * writer therefore uses transactions. A plain store (either engine's) over a longer or equal value works in place: the one
- * value that was being written by a killed plain writer may be torn; that is counted and reported, not failed.
+ * writer therefore uses transactions. Ours is killed in both kinds.
  *
  * Does NOT promise: the same schedule for the same seed.
  */
 
-import { Dice } from "./dice.ts";
-import { Ours } from "./ours.ts";
-import { type Peer, startOurs, startPeer } from "./peer.ts";
-import { FLAG, good, hex, type OpenWords, openIn } from "./session.ts";
+import { rmSync } from "node:fs";
 import { RealImageStore } from "../../transport/real_image.ts";
+import { Dice } from "./dice.ts";
 import { tdbtoolCheck } from "./files.ts";
-import { valueOf } from "./writer.ts";
-
-/** Keys of each writer. */
-const KEYS = 60;
-/** Each start of a writer has versions of its own. */
-const VERSIONS_PER_START = 1_000_000;
+import { Ours } from "./ours.ts";
+import { type Runtime, startOurs, startPeer } from "./peer.ts";
+import { FLAG, good, hex, type OpenWords, openIn } from "./session.ts";
+import { Writer } from "./writer_watch.ts";
 
 /** What a run did. */
 export interface WritersReport {
@@ -34,141 +29,6 @@ export interface WritersReport {
   readonly acknowledged: number;
   /** Values that a killed plain writer left half written. */
   readonly torn: number;
-}
-
-interface Announced {
-  readonly index: number;
-  readonly value: string;
-}
-
-/** One writer over all its lives. */
-class Writer {
-  acknowledged = 0;
-  starts = 0;
-  torn = 0;
-  readonly prefix: string;
-  readonly killable: boolean;
-  readonly #start: () => Peer;
-  readonly #modes: readonly string[];
-  readonly #values: string[] = Array.from({ length: KEYS }, () => "-");
-  #open: Announced[] = [];
-  #shown: string[] = [];
-  #mode = "";
-  #peer: Peer | undefined;
-
-  constructor(prefix: string, start: () => Peer, modes: readonly string[], killable: boolean) {
-    this.prefix = prefix;
-    this.#start = start;
-    this.#modes = modes;
-    this.killable = killable;
-  }
-
-  /** Starts a life; resolves when its keys were shown and compared. */
-  async start(words: OpenWords, dice: Dice): Promise<void> {
-    const peer = this.#start();
-    this.#peer = peer;
-    await openIn(peer, words);
-    const before = this.#mode;
-    this.#mode = dice.pick(this.#modes);
-    this.#shown = [];
-    const ready = new Promise<void>((resolve, reject) => {
-      peer.onLine = (line) => {
-        try {
-          if (this.#take(line, before)) resolve();
-        } catch (error) {
-          this.#failed ??= error;
-          reject(error);
-        }
-      };
-      void peer.ended.then(() => reject(new Error(`${this.prefix} ended: ${peer.errors}`)));
-    });
-    const version = ++this.starts * VERSIONS_PER_START;
-    peer.tell("write", this.prefix, KEYS, dice.roll(2 ** 31), version, this.#mode);
-    await ready;
-  }
-
-  #failed: unknown;
-
-  /** Throws what went wrong since it was started. */
-  wantGood(): void {
-    if (this.#failed !== undefined) throw this.#failed;
-  }
-
-  /** kill -9; everything it wrote to its pipe has been read afterwards. */
-  async kill(): Promise<void> {
-    await this.#peer?.kill();
-    this.wantGood();
-  }
-
-  /** Lets it finish what it does. */
-  async stop(): Promise<void> {
-    const peer = this.#peer;
-    if (peer === undefined) return;
-    const last = new Promise<void>((resolve) => {
-      const before = peer.onLine;
-      peer.onLine = (line) => line === "ok" ? resolve() : before(line);
-    });
-    peer.tell("stop");
-    await Promise.race([
-      last,
-      peer.ended.then(() => {
-        throw new Error(`${this.prefix} ended: ${peer.errors}`);
-      }),
-    ]);
-    this.wantGood();
-    await peer.end();
-  }
-
-  /** Compares what the file holds now, by index, with what was acknowledged. */
-  compare(shown: readonly string[], mode: string): void {
-    const after = [...this.#values];
-    for (const { index, value } of this.#open) after[index] = value;
-    const [oldWrong, newWrong] = [this.#values, after].map((wanted) =>
-      wanted.flatMap((value, index) => value === shown[index] ? [] : [index])
-    );
-    const last = this.#open[0];
-    const lostOnly = oldWrong?.length === 1 && oldWrong[0] === last?.index;
-    if (oldWrong?.length !== 0 && newWrong?.length !== 0) {
-      if (mode !== "plain" || !lostOnly) {
-        throw new Error(
-          `${this.prefix} (${mode}): keys ${oldWrong} differ from before, ${newWrong} from after: ` +
-            `${shown[oldWrong?.[0] ?? 0]?.slice(0, 80)}, not ${this.#values[oldWrong?.[0] ?? 0]}`,
-        );
-      }
-      this.torn++;
-    }
-    for (const [index, value] of shown.entries()) this.#values[index] = value;
-    this.#open = [];
-  }
-
-  /** True at the line that ends the start. */
-  #take(line: string, modeBefore: string): boolean {
-    const [what, index, rest, length] = line.split(" ");
-    if (what === "s") this.#shown[Number(index)] = rest ?? "";
-    else if (what === "r") {
-      this.compare(this.#shown, modeBefore);
-      return true;
-    } else if (what === "i") {
-      const version = Number(rest);
-      const value = version === 0 ? "-" : hex(valueOf(version, Number(length)));
-      this.#open.push({ index: Number(index), value });
-    } else if (what === "a") {
-      for (const { index, value } of this.#open) this.#values[index] = value;
-      this.#open = [];
-      this.acknowledged++;
-    } else throw new Error(`${this.prefix}: ${line}`);
-    return false;
-  }
-
-  /** Compares with the file at the end. */
-  async finish(ours: Ours): Promise<void> {
-    const shown: string[] = [];
-    for (let index = 0; index < KEYS; index++) {
-      const answer = await ours.ask("fetch", hex(`${this.prefix}${index}`));
-      shown.push(answer.startsWith("ok ") ? answer.slice(3) : "-");
-    }
-    this.compare(shown, this.#mode);
-  }
 }
 
 /** Makes the file large enough that no transaction has to grow it: libtdb's check fails after such a crash (D3). */
@@ -232,4 +92,63 @@ async function wantGoodFile(words: OpenWords, writers: readonly Writer[]): Promi
   for (const writer of writers) await writer.finish(ours);
   await good(ours, "close");
   tdbtoolCheck(words.path);
+}
+
+/** What a kill loop came to. */
+export interface KillLoopReport {
+  readonly kills: number;
+  readonly acknowledged: number;
+  readonly torn: number;
+  /** What was wrong with the file after a kill, one line each; the file is made anew then. */
+  readonly wrong: readonly string[];
+}
+
+/**
+ * One writer of ours alone, killed at random moments of plain stores; after each kill both checks look at the file.
+ * Reports what they say: a plain store has no recovery area to be taken back from.
+ */
+export async function runKillLoop(
+  path: string,
+  kills: number,
+  seed: number,
+  mutex: boolean,
+  runtime: Runtime,
+): Promise<KillLoopReport> {
+  const dice = new Dice(seed);
+  const flags = mutex ? FLAG.MUTEX_LOCKING | FLAG.INCOMPATIBLE_HASH : 0;
+  const words: OpenWords = { path, mode: "c", flags: flags | FLAG.NOSYNC, hashSize: 7 };
+  const wrong: string[] = [];
+  const ours = new Ours(new RealImageStore());
+  let writer = new Writer("alone-", () => startOurs(runtime), ["plain"], true);
+  let acknowledged = 0;
+  let torn = 0;
+  for (let kill = 0; kill < kills; kill++) {
+    await writer.start(words, dice);
+    await new Promise((resolve) => setTimeout(resolve, dice.roll(30)));
+    await writer.kill();
+    await openIn(ours, words);
+    const answer = await ours.ask("check");
+    await good(ours, "close");
+    if (answer === "ok" && toolSays(path) === "") continue;
+    wrong.push(`kill ${kill}: ${answer.slice(0, 300)} | ${toolSays(path).slice(0, 200)}`);
+    acknowledged += writer.acknowledged;
+    torn += writer.torn;
+    rmSync(path);
+    writer = new Writer("alone-", () => startOurs(runtime), ["plain"], true);
+  }
+  return {
+    kills,
+    acknowledged: acknowledged + writer.acknowledged,
+    torn: torn + writer.torn,
+    wrong,
+  };
+}
+
+function toolSays(path: string): string {
+  try {
+    tdbtoolCheck(path);
+    return "";
+  } catch (error) {
+    return String(error);
+  }
 }

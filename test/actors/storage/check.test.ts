@@ -203,7 +203,9 @@ test("in a transaction it sees what the transaction did", async () => {
     await tdb.begin();
     for (let index = 0; index < 300; index += 3) tdb.delete(key(index));
     for (const one of long) tdb.store(one, new Uint8Array(7000));
-    for (let index = 1000; index < 1400; index++) tdb.store(key(index), new Uint8Array(index - 1000));
+    for (let index = 1000; index < 1400; index++) {
+      tdb.store(key(index), new Uint8Array(index - 1000));
+    }
     const inside = await check(tdb, { slice: 50 });
     assert.equal(inside.problems, []);
     assert.is(inside.live, 200 + 5 + 400);

@@ -187,7 +187,10 @@ test("records that overlap without bound are not reported without bound", async 
 test("a transaction that is open refuses it", async () => {
   await withDatabase(3, {}, async (tdb) => {
     await tdb.begin();
-    assert.throws(() => rescue(tdb, () => undefined), (error: CtdbxError) => error.code === "state");
+    assert.throws(
+      () => rescue(tdb, () => undefined),
+      (error: CtdbxError) => error.code === "state",
+    );
     tdb.cancel();
     assert.is(haul(tdb).records.length, 3);
   });

@@ -48,9 +48,15 @@ test("it counts what a plain walk counts in every good file", async () => {
     await withVector(file, async (tdb) => {
       const found = await summary(tdb, { slice: 7 });
       assert.is(found.records, records.length, file);
-      const sizes = { keys: [LIVE, 8], values: [LIVE, 12], dead: [DEAD, 4], free: [FREE, 4] } as const;
+      const sizes = {
+        keys: [LIVE, 8],
+        values: [LIVE, 12],
+        dead: [DEAD, 4],
+        free: [FREE, 4],
+      } as const;
       for (const name of ["keys", "values", "dead", "free"] as const) {
-        const expected = lengths(tdb, ...sizes[name]);
+        const [magic, field] = sizes[name];
+        const expected = lengths(tdb, magic, field);
         assert.equal(found[name], {
           count: expected.length,
           bytes: sum(expected),
@@ -60,7 +66,10 @@ test("it counts what a plain walk counts in every good file", async () => {
         }, `${file} ${name}`);
       }
       const { shares } = found;
-      assert.ok(Math.abs(sum(Object.values(shares)) - 100) < 1e-9, `${file}: ${sum(Object.values(shares))}`);
+      assert.ok(
+        Math.abs(sum(Object.values(shares)) - 100) < 1e-9,
+        `${file}: ${sum(Object.values(shares))}`,
+      );
       const free = freelistSizes(tdb);
       const { average: _average, ...listed } = found.free;
       assert.equal(free, listed, file);
@@ -91,13 +100,16 @@ test("a broken free list is named and walked no further", async () => {
     assert.throws(() => freelistSizes(tdb), (error: CorruptError) => error.kind === "loop");
   });
   await withVector("c15-live-in-freelist.tdb", (tdb) => {
-    const names = (error: CorruptError): boolean => error.kind === "freelist" && error.offset === 4132;
+    const names = (error: CorruptError): boolean =>
+      error.kind === "freelist" && error.offset === 4132;
     assert.throws(() => freelistSizes(tdb), names);
   });
 });
 
 test("on broken files it ends and counts what is sound", async () => {
-  for (const file of ["c01-circular-chain.tdb", "c10-rec-len-huge.tdb", "c04-next-beyond-eof.tdb"]) {
+  for (
+    const file of ["c01-circular-chain.tdb", "c10-rec-len-huge.tdb", "c04-next-beyond-eof.tdb"]
+  ) {
     await withVector(file, async (tdb) => {
       const found = await summary(tdb);
       assert.ok(found.records >= 39 && found.records <= 40, `${file}: ${found.records}`);

@@ -1,0 +1,109 @@
+/**
+ * `ctdbx tdb` for live tests: run in this process with a caught terminal, or as a process of this runtime; and
+ * a dump with awkward records.
+ *
+ * Does NOT promise: parallel runs; a command has the process for itself.
+ */
+
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+import * as assert from "uvu/assert";
+import { run } from "../../cli/run.ts";
+import { RealImageStore } from "../../transport/real_image.ts";
+import type { CaptureOptions } from "../cli/capture.ts";
+import { capture } from "../cli/capture.ts";
+import type { Test } from "../suite.ts";
+import { tool } from "../tools.ts";
+
+const MAIN = fileURLToPath(new URL("../../cli/main.ts", import.meta.url));
+/** Text to bytes. */
+export const UTF8 = new TextEncoder();
+
+/** What the tests of a suite share. */
+export interface Context {
+  folder: string;
+  store: RealImageStore;
+}
+
+/** What a command did. */
+export interface Outcome {
+  exit: number;
+  out: string;
+  err: string;
+  bytes: Uint8Array;
+}
+
+/** Runs `ctdbx tdb WORDS` in this process. */
+export async function tdb(
+  { store }: Context,
+  words: string[],
+  options: CaptureOptions = {},
+): Promise<Outcome> {
+  const terminal = capture(options);
+  const exit = await run(["tdb", ...words], { store, terminal });
+  return { exit, out: terminal.outText(), err: terminal.errText(), bytes: terminal.outBytes() };
+}
+
+/** The same, demanded to succeed. */
+export async function ok(
+  context: Context,
+  words: string[],
+  options?: CaptureOptions,
+): Promise<Outcome> {
+  const outcome = await tdb(context, words, options);
+  assert.is(outcome.exit, 0, outcome.err);
+  return outcome;
+}
+
+/** A program of the machine; its stdout. */
+export function output(name: string, args: string[], input = ""): string {
+  const result = spawnSync(tool(name), args, { input, encoding: "latin1" });
+  assert.is(result.status, 0, `${name}: ${result.stderr}`);
+  return result.stdout;
+}
+
+/** A command line without quotes, split at blanks. */
+export function words(command: string): string[] {
+  return command.split(" ");
+}
+
+/** The start of this runtime with the command line. */
+export function program(): [string, string[]] {
+  const options = process.execPath.includes("deno") ? ["run", "-A", MAIN] : [MAIN];
+  return [process.execPath, options];
+}
+
+/** The dump of a database with awkward keys and values, longer and shorter records, and many of them. */
+export function sampleDump(records: number): string {
+  const every = [...Array(256).keys()];
+  const escaped = every.map((byte) => `\\${byte.toString(16).toUpperCase().padStart(2, "0")}`);
+  const lines = [
+    `{\nkey(256) = "${escaped.join("")}"\ndata(0) = ""\n}\n`,
+    `{\nkey(0) = ""\ndata(3) = "\\00\\22\\5C"\n}\n`,
+    `{\nkey(2) = "a\\00"\ndata(256) = "${escaped.join("")}"\n}\n`,
+  ];
+  for (let index = 0; index < records; index += 1) {
+    const key = `key/${index}`;
+    const value = "v".repeat(index % 50);
+    lines.push(`{\nkey(${key.length}) = "${key}"\ndata(${value.length}) = "${value}"\n}\n`);
+  }
+  return lines.join("");
+}
+
+/** The records of a dump, for comparisons that do not mind their order. */
+export function sortedRecords(dump: string): string[] {
+  return dump.split("{\n").sort();
+}
+
+/** Gives a suite its store and a folder that is removed afterwards. */
+export function withFolder(test: Test<Context>): void {
+  test.before((context) => {
+    context.store = new RealImageStore();
+    context.folder = mkdtempSync(join(tmpdir(), "ctdbx-cli-"));
+  });
+  test.after((context) => rmSync(context.folder, { recursive: true, force: true }));
+}

@@ -21,6 +21,7 @@ import {
   isGuard,
   makeIndex,
   settle,
+  SPOILT,
   takeFit,
   unlist,
 } from "./tdb_index";
@@ -30,6 +31,7 @@ import {
   DB_DATA_START,
   DB_EPOCH,
   DB_FLAGS,
+  DB_INDEX_OPEN,
   DB_NUMBER,
   DB_SIZE,
   DEAD,
@@ -45,6 +47,8 @@ import {
   FLAG_LOCK_FREE,
   FREE,
   FREE_HEAD,
+  FULL_HASH,
+  headOf,
   LIVE,
   MAGIC,
   NEXT,
@@ -94,9 +98,15 @@ export function setTailer<M>(db: usize, off: u32, recLen: u32): void {
   setWord<M>(db, off + RECORD + recLen - 4, RECORD + recLen);
 }
 
+/** Did another process make the file longer than we know? The host looks, and tells the descriptor. */
+function grew(db: usize): bool {
+  const size = load<u32>(db, DB_SIZE);
+  return hostGrow(load<u32>(db, DB_NUMBER), 0) != 0 && load<u32>(db, DB_SIZE) != size;
+}
+
 /** Is `off` a free record whose length stays inside the file and whose tailer agrees? */
 export function goodFree<M>(db: usize, off: u32): bool {
-  if (!sound(db, off)) {
+  if (!sound(db, off) && !((off & 3) == 0 && grew(db) && sound(db, off))) {
     fault(db, FAULT_OFFSET, off);
     return false;
   }
@@ -105,7 +115,8 @@ export function goodFree<M>(db: usize, off: u32): bool {
     return false;
   }
   const recLen = word<M>(db, off + REC_LEN);
-  if (recLen < 4 || (recLen & 3) != 0 || recLen > load<u32>(db, DB_SIZE) - RECORD - off) {
+  const beyond = recLen > load<u32>(db, DB_SIZE) - RECORD - off;
+  if (recLen < 4 || (recLen & 3) != 0 || (beyond && !within<M>(db, off, recLen))) {
     fault(db, FAULT_LENGTH, off);
     return false;
   }
@@ -116,6 +127,11 @@ export function goodFree<M>(db: usize, off: u32): bool {
   return true;
 }
 
+/** Does a record that seemed to run past the end lie within the file as it is now? */
+function within<M>(db: usize, off: u32, recLen: u32): bool {
+  return grew(db) && recLen <= load<u32>(db, DB_SIZE) - RECORD - off;
+}
+
 /**
  * Space for `payload` bytes of key and value: a record with rec_len and tailer set, in no list, its magic still
  * FREE (whoever dies now leaves free space, not a record). FAULT: corrupt, no space.
@@ -124,9 +140,10 @@ export function allocate<M>(db: usize, payload: u32): u32 {
   if (payload > 0xffffff00 - RECORD) return fault(db, FAULT_NO_SPACE, payload);
   const need = classFloor((payload + 7) & ~3);
   store<u32>(db, load<u32>(db, DB_EPOCH) + 1, DB_EPOCH);
-  // Twice is enough: grown space is large enough for this and for an index.
-  for (let round = 0; round < 3; round++) {
+  // Grown space is large enough for this and for an index; an index is given up and made anew once.
+  for (let round = 0; round < 4; round++) {
     const off = settle<M>(db) ? takeFit<M>(db, need) : walk<M>(db, need);
+    if (off == SPOILT) continue;
     if (off != 0) return off;
     if (hostGrow(load<u32>(db, DB_NUMBER), need + RECORD) == 0) {
       return fault(db, FAULT_NO_SPACE, need);
@@ -155,7 +172,7 @@ function walk<M>(db: usize, need: u32): u32 {
     if (steps == WALK_MAX + 1) {
       const made = makeIndex<M>(db);
       if (made == FAULT) return FAULT;
-      if (made != 0) return takeFit<M>(db, need);
+      if (made != 0) return takeFit<M>(db, need); // of an index just made: never spoilt
     }
   }
   if (best == 0) return 0;
@@ -250,7 +267,7 @@ export function addSpace<M>(db: usize, off: u32, bytes: u32): void {
 
 /**
  * Where bytes at the end of the file begin that belong to no record; 0: the last record ends where the file
- * does. Looks at the last tailer only; if that is not one, scans the file.
+ * does. Looks at the last record only, if a list leads to it; otherwise scans the file.
  */
 export function tail<M>(db: usize): u32 {
   const start = load<u32>(db, DB_DATA_START);
@@ -258,16 +275,7 @@ export function tail<M>(db: usize): u32 {
   if (size <= start) return 0;
   const area = word<M>(db, AT_RECOVERY_START);
   const areaEnd = areaEndOf<M>(db, area);
-  if (areaEnd == size) return 0;
-  if ((size & 3) == 0 && size - start >= RECORD_MIN) {
-    const last = word<M>(db, size - 4);
-    if ((last & 3) == 0 && last >= RECORD_MIN && last <= size - start) {
-      const at = size - last;
-      const magic = word<M>(db, at + MAGIC);
-      const real = magic == LIVE || magic == DEAD || magic == FREE;
-      if (real && word<M>(db, at + REC_LEN) == last - RECORD) return 0;
-    }
-  }
+  if (areaEnd == size || lastIsListed<M>(db)) return 0;
   let off = start;
   while (off <= size - RECORD_MIN) {
     const magic = word<M>(db, off + MAGIC);
@@ -279,6 +287,29 @@ export function tail<M>(db: usize): u32 {
     off += RECORD + recLen;
   }
   return off < size ? off : 0;
+}
+
+/** Does the file end in a record that its chain or the free list leads to? Garbage may look like a record. */
+function lastIsListed<M>(db: usize): bool {
+  const start = load<u32>(db, DB_DATA_START);
+  const size = load<u32>(db, DB_SIZE);
+  if ((size & 3) != 0 || size - start < RECORD_MIN) return false;
+  const length = word<M>(db, size - 4);
+  if ((length & 3) != 0 || length < RECORD_MIN || length > size - start) return false;
+  const last = size - length;
+  if (word<M>(db, last + REC_LEN) != length - RECORD) return false;
+  const magic = word<M>(db, last + MAGIC);
+  if (magic == FREE && load<u32>(db, DB_INDEX_OPEN) != 0 && indexed<M>(db, last)) return true;
+  let off = magic == FREE
+    ? word<M>(db, FREE_HEAD)
+    : magic == LIVE || magic == DEAD
+    ? word<M>(db, headOf(db, word<M>(db, last + FULL_HASH)))
+    : 0;
+  for (let steps = stepsMax(db); off != 0 && sound(db, off) && steps != 0; steps--) {
+    if (off == last) return true;
+    off = word<M>(db, off + NEXT);
+  }
+  return false;
 }
 
 /** Where the recovery area ends, 0 without one. */

@@ -21,6 +21,7 @@ import {
   AT_RECOVERY_START,
   DATA_LEN,
   DB_DATA_START,
+  DB_FAULT_KIND,
   DB_INDEX_OPEN,
   DB_INDEX_PAUSE,
   DB_NUMBER,
@@ -122,7 +123,7 @@ export function finish<M>(db: usize): void {
   store<u32>(db, 0, DB_INDEX_OPEN);
 }
 
-/** Gives the index up: the next use makes it anew from a scan. */
+/** Gives up an index that does not hold: the next use makes it anew from a scan. */
 function spoil<M>(db: usize, index: u32): void {
   setWord<M>(db, index + FULL_HASH, DIRTY);
   store<u32>(db, 0, DB_INDEX_OPEN);
@@ -139,7 +140,7 @@ export function settle<M>(db: usize): bool {
   store<u32>(db, 0, DB_INDEX_OPEN);
   let steps: u32 = 0;
   for (let off = head; off != 0; off = word<M>(db, off + NEXT)) {
-    if (!sound(db, off) || word<M>(db, off + MAGIC) != FREE) return false;
+    if (!goodFree<M>(db, off)) return false;
     if (isIndex<M>(db, off)) {
       if (word<M>(db, off + FULL_HASH) != CLEAN) return rescan<M>(db);
       if (!guarded<M>(db, off)) return remake<M>(db);
@@ -219,20 +220,26 @@ export function add<M>(db: usize, off: u32): void {
 
 function addTo<M>(db: usize, off: u32, size: u32): void {
   const index = load<u32>(db, DB_INDEX_OPEN);
+  if (index == 0) {
+    push<M>(db, off);
+    return;
+  }
   const later = classFrom<M>(db, index, size);
   let next: u32 = 0;
   let prev = word<M>(db, index + LAST);
   if (later < CLASSES) {
     next = word<M>(db, index + FIRSTS + later * 4);
     if (!sound(db, next) || !indexed<M>(db, next)) {
-      push<M>(db, off, index);
+      spoil<M>(db, index);
+      push<M>(db, off);
       return;
     }
     prev = word<M>(db, next + PREV);
     setWord<M>(db, next + PREV, off);
   } else {
     if (!sound(db, prev) || word<M>(db, prev + NEXT) != 0) {
-      push<M>(db, off, index);
+      spoil<M>(db, index);
+      push<M>(db, off);
       return;
     }
     setWord<M>(db, index + LAST, off);
@@ -244,9 +251,8 @@ function addTo<M>(db: usize, off: u32, size: u32): void {
   mark<M>(db, index, size, off);
 }
 
-/** The index does not hold: the record becomes the plain head of the list, the index is given up. */
-function push<M>(db: usize, off: u32, index: u32): void {
-  spoil<M>(db, index);
+/** Without an index: the record becomes the head of the list. */
+function push<M>(db: usize, off: u32): void {
   setWord<M>(db, off + NEXT, word<M>(db, FREE_HEAD));
   setWord<M>(db, FREE_HEAD, off);
 }
@@ -265,15 +271,19 @@ export function unlist<M>(db: usize, off: u32): void {
   }
 }
 
-/** A record of at least `need` (a class floor) from the open index, out of the list; 0 = none, FAULT. */
+/** takeFit found an index that does not hold; it is given up, settle makes another. */
+export const SPOILT: u32 = 2;
+
+/** A record of at least `need` (a class floor) from the open index, out of the list; 0 = none, SPOILT. */
 export function takeFit<M>(db: usize, need: u32): u32 {
   const index = load<u32>(db, DB_INDEX_OPEN);
   const size = classFrom<M>(db, index, classOf(need));
   if (size >= CLASSES) return 0;
   const off = word<M>(db, index + FIRSTS + size * 4);
   if (!goodFree<M>(db, off) || !indexed<M>(db, off) || word<M>(db, off + REC_LEN) < need) {
+    store<u32>(db, 0, DB_FAULT_KIND);
     spoil<M>(db, index);
-    return fault(db, FAULT_FREELIST, off);
+    return SPOILT;
   }
   const recLen = word<M>(db, off + REC_LEN);
   if (!splits(recLen, need)) {

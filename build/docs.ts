@@ -6,7 +6,6 @@
  * Does NOT promise: explanations that are not in the command tree; put them there.
  */
 
-import type { Command } from "commander";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
@@ -15,6 +14,9 @@ import { commandTree } from "../cli/run.ts";
 import { BufferedSink } from "../cli/terminal.ts";
 import type { CommandWorld } from "../cli/world.ts";
 import { ROOT } from "./steps.ts";
+
+/** A command of the tree. */
+type Command = ReturnType<typeof commandTree>;
 
 const PAGE = "docs/COMMANDS.md";
 

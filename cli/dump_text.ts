@@ -16,11 +16,75 @@
 import { escapeBytes, hexByte } from "./bytes_text.ts";
 import { Failure } from "./failure.ts";
 import { EXIT } from "./exit_codes.ts";
+import type { Sink } from "./terminal.ts";
 
 /** One record of a dump. */
 export interface DumpRecord {
   readonly key: Uint8Array;
   readonly value: Uint8Array;
+}
+
+/** A record in place: what a traverse shows. */
+export interface RecordPlace {
+  readonly bytes: Uint8Array;
+  readonly keyOffset: number;
+  readonly keyLength: number;
+  readonly valueOffset: number;
+  readonly valueLength: number;
+}
+
+/** Each byte's text: its length, then up to three characters. Made once for a writer: 1 KiB. */
+function escapeTable(): Uint8Array {
+  const table = new Uint8Array(4 * 256);
+  for (let byte = 0; byte < 256; byte += 1) {
+    const text = escapeBytes(Uint8Array.of(byte));
+    table[4 * byte] = text.length;
+    for (let at = 0; at < text.length; at += 1) table[4 * byte + 1 + at] = text.charCodeAt(at);
+  }
+  return table;
+}
+
+/** Writes records as tdbdump does: byte by byte from where they are, without strings or copies. */
+export class DumpWriter {
+  readonly #sink: Sink;
+  readonly #table = escapeTable();
+  #buffer = new Uint8Array(4096);
+  #used = 0;
+
+  constructor(sink: Sink) {
+    this.#sink = sink;
+  }
+
+  /** Writes one record. Throws what the sink throws. */
+  record({ bytes, keyOffset, keyLength, valueOffset, valueLength }: RecordPlace): void {
+    const most = 3 * (keyLength + valueLength) + 64;
+    if (most > this.#buffer.length) this.#buffer = new Uint8Array(2 * most);
+    this.#used = 0;
+    this.#text(`{\nkey(${keyLength}) = "`);
+    this.#escaped(bytes, keyOffset, keyLength);
+    this.#text(`"\ndata(${valueLength}) = "`);
+    this.#escaped(bytes, valueOffset, valueLength);
+    this.#text('"\n}\n');
+    this.#sink.write(this.#buffer.subarray(0, this.#used));
+  }
+
+  #text(text: string): void {
+    for (let at = 0; at < text.length; at += 1) this.#buffer[this.#used++] = text.charCodeAt(at);
+  }
+
+  #escaped(bytes: Uint8Array, offset: number, length: number): void {
+    const table = this.#table;
+    const buffer = this.#buffer;
+    let used = this.#used;
+    for (let at = offset; at < offset + length; at += 1) {
+      const entry = 4 * (bytes[at] as number);
+      buffer[used++] = table[entry + 1] as number;
+      if (table[entry] === 1) continue;
+      buffer[used++] = table[entry + 2] as number;
+      buffer[used++] = table[entry + 3] as number;
+    }
+    this.#used = used;
+  }
 }
 
 /** One record as tdbdump prints it. */

@@ -81,6 +81,7 @@ const HINTS: Partial<Record<string, string>> = {
   no_space: "free some space on the file system, then run the command again",
   read_only: "run it without --read-only",
   denied: "run it as the owner of the file (Samba's files belong to root)",
+  unsupported: "--read-only reads it without locks, where that is enough",
   version: "a newer ctdbx may know it; Debian's tdbtool shows what libtdb makes of the file",
 };
 

@@ -4,7 +4,7 @@
  *   .NAME.PID.ctdbx-new   filled without locks and syncs  ->  checked  ->  fsync  ->  renamed to NAME
  *
  * With the hash size left open it starts small and is copied into a larger file each time that its chains get
- * long: every record is moved 1.1 times on average.
+ * long, and once more at the end if it became too large: a record is moved twice at most, on average.
  *
  * Does NOT promise: to remove the unfinished file when the process is killed with SIGKILL; its name says what it is.
  */
@@ -23,6 +23,7 @@ import { looksLikeTdb } from "./database.ts";
 import { EXIT } from "./exit_codes.ts";
 import { Failure, systemFailure, usage } from "./failure.ts";
 import type { CommandWorld } from "./world.ts";
+import { nextTurn } from "./world.ts";
 
 /** What the new file is like. */
 export interface NewOptions {
@@ -113,9 +114,11 @@ export class NewDatabase {
   /** Checks the file, makes it durable, and puts it in its place. Returns its size in bytes. */
   async finish(): Promise<number> {
     try {
+      // A signal that came while data was awaited is heard now, before half of it counts as all.
+      await nextTurn();
       const { hashSize } = this.#tdb.header;
       // A file that was made large for growth that did not come is made to measure.
-      if (this.#options.hashSize === undefined && hashSize > 8 * this.#count) {
+      if (this.#options.hashSize === undefined && hashSize > 2 * this.#count) {
         const fitting = suggestHashSize(this.#count);
         if (fitting < hashSize) await this.#rehash(fitting);
       }

@@ -12,24 +12,17 @@
  * Does NOT promise: that a single store survives a power loss; transactions do.
  * Upstream: tdb.
  */
-import { FAULT, KEY_AT, VALUE_AT, VALUE_ROOM } from "../../assembly/host/tdb_kernels.ts";
-import { ANSWER, MODE } from "../../assembly/host/tdb_kernels.ts";
+import * as host from "../../assembly/host/tdb_kernels.ts";
 import type { LockKind } from "../../transport/image.ts";
 import { CtdbxError } from "../../transport/wire/errors.ts";
-import { KEY_MAX, VALUE_MAX } from "../../transport/wire/limits.ts";
+import { KEY_MAX, tooLong, VALUE_MAX } from "../../transport/wire/limits.ts";
 import { TdbCore } from "./tdb_core.ts";
 import { AT, type TdbHeader } from "./tdb_header.ts";
 import type { LockClass, TdbLocks } from "./tdb_locks.ts";
 import { TdbGuard } from "./tdb_guard.ts";
 import { RecordView, see } from "./tdb_record.ts";
 import { TdbTransaction } from "./tdb_transaction.ts";
-import {
-  firstRecord,
-  nextRecord,
-  traverse,
-  type TraverseOptions,
-  type Visit,
-} from "./tdb_traverse.ts";
+import * as walk from "./tdb_traverse.ts";
 import { repack, wipe } from "./tdb_wipe.ts";
 
 /** Keys up to this long are copied byte by byte: cheaper than a call. */
@@ -38,18 +31,20 @@ const LOOP_MAX = 40;
 const RETRY_MAX = 4;
 
 /** What store does when the key is there, or is not. */
-export type StoreMode = keyof typeof MODE;
+export type StoreMode = keyof typeof host.MODE;
 
 /** One handle. Many may be open in a thread, of one file also in many processes. */
 export class Tdb {
   /** What the storage room's own modules share; not for programs. */
   readonly core: TdbCore;
+  readonly guard: TdbGuard;
   readonly #locks: TdbLocks;
-  readonly #guard: TdbGuard;
   readonly #transaction: TdbTransaction;
   readonly #view: RecordView;
   readonly #bytes: Uint8Array<ArrayBuffer>;
   readonly #db: number;
+  /** A small view: both runtimes compile accesses to it better than to the whole Memory. */
+  readonly #keyScratch: Uint8Array;
 
   /** Use openTdb(). */
   constructor(core: TdbCore, options: { noSync: boolean }) {
@@ -57,9 +52,10 @@ export class Tdb {
     this.#locks = core.locks;
     this.#transaction = new TdbTransaction(core, options);
     this.#view = new RecordView(core.memory.bytes);
-    this.#guard = new TdbGuard(core, options, () => this.#transaction.heal());
+    this.guard = new TdbGuard(core, options, () => this.#transaction.heal());
     this.#bytes = core.memory.bytes;
     this.#db = core.db;
+    this.#keyScratch = this.#bytes.subarray(host.KEY_AT, host.KEY_AT + KEY_MAX);
   }
 
   get path(): string {
@@ -94,7 +90,7 @@ export class Tdb {
 
   /** Changes so far, u32, by handles that count them. Compare for inequality only. */
   sequenceNumber(): number {
-    this.#guard.use();
+    this.guard.use();
     return this.core.word(AT.sequenceNumber);
   }
 
@@ -103,56 +99,56 @@ export class Tdb {
   /** Calls `read` with the record of a key, in place and under the chain's lock. Undefined: no such record. */
   parse<T>(key: Uint8Array, read: (record: RecordView) => T): T | undefined {
     const keyLen = this.#putKey(key);
-    const chain = this.#guard.enter(keyLen, "read");
+    const chain = this.guard.enter(keyLen, "read");
     try {
       const off = this.#seek(keyLen, "read");
       if (off === 0) return undefined;
       see(this.core, this.#view, off);
       return read(this.#view);
     } finally {
-      this.#guard.leave(chain);
+      this.guard.leave(chain);
     }
   }
 
   /** A copy of the value of a key. Undefined: no such record. */
   fetch(key: Uint8Array): Uint8Array | undefined {
     const keyLen = this.#putKey(key);
-    const chain = this.#guard.enter(keyLen, "read");
+    const chain = this.guard.enter(keyLen, "read");
     try {
       const off = this.#seek(keyLen, "read");
       if (off === 0) return undefined;
       const view = see(this.core, this.#view, off);
       return this.#bytes.slice(view.valueOffset, view.valueOffset + view.valueLength);
     } finally {
-      this.#guard.leave(chain);
+      this.guard.leave(chain);
     }
   }
 
   exists(key: Uint8Array): boolean {
     const keyLen = this.#putKey(key);
-    const chain = this.#guard.enter(keyLen, "read");
+    const chain = this.guard.enter(keyLen, "read");
     try {
       return this.#seek(keyLen, "read") !== 0;
     } finally {
-      this.#guard.leave(chain);
+      this.guard.leave(chain);
     }
   }
 
   /** Stores a record. Throws "exists" (insert), "not_found" (modify), "limit", "no_space", "read_only". */
   store(key: Uint8Array, value: Uint8Array, mode: StoreMode = "replace"): void {
-    if (this.core.readOnly) this.#guard.write();
+    if (this.core.readOnly) this.guard.write();
     const keyLen = this.#putKey(key);
     const length = value.length;
-    if (length <= VALUE_ROOM) {
-      this.#copyIn(VALUE_AT, value);
-      this.#change(keyLen, VALUE_AT, length, MODE[mode]);
+    if (length <= host.VALUE_ROOM) {
+      this.#bytes.set(value, host.VALUE_AT);
+      this.#change(keyLen, host.VALUE_AT, length, host.MODE[mode]);
       return;
     }
     if (length > VALUE_MAX) throw tooLong("value", length, "VALUE_MAX", VALUE_MAX);
     const at = this.#room(length);
     try {
       this.#bytes.set(value, at);
-      this.#change(keyLen, at, length, MODE[mode]);
+      this.#change(keyLen, at, length, host.MODE[mode]);
     } finally {
       this.core.memory.regions.give(at, length);
     }
@@ -160,9 +156,9 @@ export class Tdb {
 
   /** Adds bytes to the end of a record's value, or stores them when there is none. */
   append(key: Uint8Array, value: Uint8Array): void {
-    this.#guard.write();
+    this.guard.write();
     const keyLen = this.#putKey(key);
-    const chain = this.#guard.enter(keyLen, "write");
+    const chain = this.guard.enter(keyLen, "write");
     try {
       const off = this.#seek(keyLen, "append");
       const oldLength = off === 0 ? 0 : see(this.core, this.#view, off).valueLength;
@@ -172,72 +168,73 @@ export class Tdb {
       try {
         this.#bytes.copyWithin(at, this.#view.valueOffset, this.#view.valueOffset + oldLength);
         this.#bytes.set(value, at + oldLength);
-        this.#changeLocked(keyLen, at, length, MODE.replace);
+        this.#changeLocked(keyLen, at, length, host.MODE.replace);
       } finally {
         this.core.memory.regions.give(at, length + 1);
       }
     } finally {
-      this.#guard.leave(chain);
+      this.guard.leave(chain);
     }
   }
 
   /** Deletes a record; false: it was not there. */
   delete(key: Uint8Array): boolean {
-    this.#guard.write();
+    this.guard.write();
     const keyLen = this.#putKey(key);
-    const chain = this.#guard.enter(keyLen, "write");
+    const chain = this.guard.enter(keyLen, "write");
     try {
       const { kernel } = this.core;
-      const hash = kernel.tdbHash(this.#db, KEY_AT, keyLen);
+      const hash = this.guard.hash(keyLen);
       for (let retry = 0; retry < RETRY_MAX; retry++) {
-        const answer = kernel.tdbRemove(this.#db, KEY_AT, keyLen, hash);
-        if (answer === ANSWER.done) return true;
-        if (answer === ANSWER.notFound) return false;
+        const answer = kernel.tdbRemove(this.#db, host.KEY_AT, keyLen, hash);
+        if (answer === host.ANSWER.done) return true;
+        if (answer === host.ANSWER.notFound) return false;
         this.#again("delete");
       }
       this.core.fail("delete");
     } finally {
-      this.#guard.leave(chain);
+      this.guard.leave(chain);
     }
   }
 
   /** A copy of some key, the first of the first chain that has one. Undefined: no records. */
   firstKey(): Uint8Array | undefined {
-    this.#guard.use();
-    return firstRecord(this);
+    this.guard.use();
+    return walk.firstRecord(this);
   }
 
   /** The key after this one in the order of traverse; undefined: it was the last. Throws "not_found". */
   nextKey(key: Uint8Array): Uint8Array | undefined {
-    this.#guard.use();
-    return nextRecord(this, key);
+    this.guard.use();
+    return walk.nextRecord(this, key);
   }
 
   /**
    * Visits every record that is there all the while exactly once; resolves to their number. The callback may
    * store and delete; false ends it. Throws "corrupt" where the file is.
    */
-  traverse(visit: Visit, options: TraverseOptions = {}): Promise<number> {
-    this.#guard.use();
-    return traverse(this, visit, options);
+  traverse(visit: walk.Visit, options: walk.TraverseOptions = {}): Promise<number> {
+    this.guard.use();
+    return walk.traverse(this, visit, options);
   }
 
   // --- locks
 
   #chainOf(key: Uint8Array): number {
-    this.#guard.use();
+    this.guard.use();
     const keyLen = this.#putKey(key);
-    return (this.core.kernel.tdbHash(this.#db, KEY_AT, keyLen) >>> 0) % this.core.header.hashSize;
+    return (this.core.kernel.tdbHash(this.#db, host.KEY_AT, keyLen) >>> 0) %
+      this.core.header.hashSize;
   }
 
   /** Takes the chain of a key; false: another process holds it. Locks nest. */
   tryLockChain(key: Uint8Array, kind: LockKind = "write"): boolean {
-    return this.#guard.tryChain(this.#chainOf(key), kind);
+    return this.guard.tryChain(this.#chainOf(key), kind);
   }
 
   /** Waits for the chain of a key without blocking. Throws "timeout". */
   lockChain(key: Uint8Array, kind: LockKind = "write"): Promise<void> {
-    return this.#guard.chain(this.#chainOf(key), kind);
+    return this.guard.chain(this.#chainOf(key), kind);
   }
 
   /** Gives the chain of a key back. */
@@ -248,7 +245,7 @@ export class Tdb {
   /** Runs `work` with the chain of a key locked: its operations on that chain are never "busy". */
   async withChain<T>(key: Uint8Array, work: () => T | Promise<T>): Promise<T> {
     const chain = this.#chainOf(key);
-    await this.#guard.chain(chain, this.readOnly ? "read" : "write");
+    await this.guard.chain(chain, this.readOnly ? "read" : "write");
     try {
       return await work();
     } finally {
@@ -258,12 +255,12 @@ export class Tdb {
 
   /** Takes everything; false: another process holds some of it. */
   tryLockAll(kind: LockKind): boolean {
-    return this.#guard.tryAll(kind);
+    return this.guard.tryAll(kind);
   }
 
   /** Waits for everything without blocking. Throws "timeout". */
   lockAll(kind: LockKind): Promise<void> {
-    return this.#guard.all(kind);
+    return this.guard.all(kind);
   }
 
   /** Gives everything back. */
@@ -275,25 +272,25 @@ export class Tdb {
 
   /** Starts a transaction: everything until commit or cancel is done together or not at all. */
   async begin(): Promise<void> {
-    this.#guard.write();
-    if (this.#guard.isPending()) await this.#guard.recoverLater();
+    this.guard.write();
+    if (this.guard.isPending()) await this.guard.recoverLater();
     await this.#transaction.begin();
   }
 
   /** Makes the changes durable; commit then only has to show them. */
   prepare(): Promise<void> {
-    this.#guard.use();
+    this.guard.use();
     return this.#transaction.prepare();
   }
 
   /** Ends the transaction. Resolved: it is on the disk (unless opened with noSync). */
   commit(): Promise<void> {
-    this.#guard.use();
+    this.guard.use();
     return this.#transaction.commit();
   }
 
   cancel(): void {
-    this.#guard.use();
+    this.guard.use();
     this.#transaction.cancel();
   }
 
@@ -313,19 +310,19 @@ export class Tdb {
 
   /** Removes all records at once. Outside a transaction a crash may leave it half done. */
   wipe(): Promise<void> {
-    this.#guard.write();
+    this.guard.write();
     return wipe(this);
   }
 
   /** Lays all records out anew, in one transaction: the free space becomes one piece. */
   repack(): Promise<void> {
-    this.#guard.write();
+    this.guard.write();
     return repack(this);
   }
 
   /** What openTdb does last, with OPEN held: mends what a crash left. Not for programs. */
   arrive(): void {
-    this.#guard.arrive();
+    this.guard.arrive();
   }
 
   /** Cancels an open transaction, drops all locks, unmaps. Idempotent. */
@@ -341,15 +338,11 @@ export class Tdb {
   // --- inside
 
   #putKey(key: Uint8Array): number {
-    if (key.length > KEY_MAX) throw tooLong("key", key.length, "KEY_MAX", KEY_MAX);
-    return this.#copyIn(KEY_AT, key);
-  }
-
-  #copyIn(at: number, from: Uint8Array): number {
-    const { length } = from;
-    const bytes = this.#bytes;
-    if (length <= LOOP_MAX) { for (let i = 0; i < length; i++) bytes[at + i] = from[i] as number; }
-    else bytes.set(from, at);
+    const { length } = key;
+    if (length > KEY_MAX) throw tooLong("key", length, "KEY_MAX", KEY_MAX);
+    const scratch = this.#keyScratch;
+    if (length <= LOOP_MAX) { for (let i = 0; i < length; i++) scratch[i] = key[i] as number; }
+    else scratch.set(key);
     return length;
   }
 
@@ -362,8 +355,8 @@ export class Tdb {
   /** Offset of the record of the key in scratch, 0 without one. */
   #seek(keyLen: number, action: string): number {
     for (let retry = 0; retry < RETRY_MAX; retry++) {
-      const off = this.core.kernel.tdbSeek(this.#db, KEY_AT, keyLen) >>> 0;
-      if (off !== FAULT) return off;
+      const off = this.guard.seek(keyLen);
+      if (off !== host.FAULT) return off;
       this.#again(action);
     }
     this.core.fail(action);
@@ -378,32 +371,28 @@ export class Tdb {
   }
 
   #change(keyLen: number, at: number, length: number, mode: number): void {
-    const chain = this.#guard.enter(keyLen, "write");
+    const chain = this.guard.enter(keyLen, "write");
     try {
       this.#changeLocked(keyLen, at, length, mode);
     } finally {
-      this.#guard.leave(chain);
+      this.guard.leave(chain);
     }
   }
 
   #changeLocked(keyLen: number, at: number, length: number, mode: number): void {
     const { kernel } = this.core;
-    const hash = kernel.tdbHash(this.#db, KEY_AT, keyLen);
+    const hash = this.guard.hash(keyLen);
     for (let retry = 0; retry < RETRY_MAX; retry++) {
-      const answer = kernel.tdbStore(this.#db, KEY_AT, keyLen, hash, at, length, 0, 0, mode);
-      if (answer === ANSWER.done) return;
-      if (answer === ANSWER.exists) {
+      const answer = kernel.tdbStore(this.#db, host.KEY_AT, keyLen, hash, at, length, 0, 0, mode);
+      if (answer === host.ANSWER.done) return;
+      if (answer === host.ANSWER.exists) {
         throw new CtdbxError("exists", `Cannot insert in ${this.path}: the key is there`);
       }
-      if (answer === ANSWER.notFound) {
+      if (answer === host.ANSWER.notFound) {
         throw new CtdbxError("not_found", `Cannot modify in ${this.path}: the key is not there`);
       }
       this.#again("store");
     }
     this.core.fail("store");
   }
-}
-
-function tooLong(what: string, length: number, name: string, limit: number): CtdbxError {
-  return new CtdbxError("limit", `Cannot store: ${what} has ${length} bytes, ${name} is ${limit}`);
 }

@@ -113,7 +113,7 @@ export class TdbCore {
     );
     setHooks(this.#number, {
       grow: (need) => this.#grow(need),
-      lockFree: () => this.#lockFree(),
+      lockFree: () => this.locks.tryFree() ? 1 : 0,
       unlockFree: () => this.locks.unlockFree(),
       memory: (bytes) => this.overlayMemory?.(bytes) ?? 0,
       probe: (offset) => this.locks.unheld(offset) ? 1 : 0,
@@ -233,19 +233,6 @@ export class TdbCore {
       );
   }
 
-  #lockFree(): number {
-    if (!this.locks.tryFree()) return 0;
-    // Others may have grown the file; the list may lead there.
-    try {
-      if (!this.inTransaction) this.refresh();
-    } catch (error) {
-      this.#hostError = error;
-      this.locks.unlockFree();
-      return 0;
-    }
-    return 1;
-  }
-
   #grow(need: number): number {
     try {
       if (this.inTransaction) return need === 0 ? 1 : this.growOverlay(need);
@@ -253,18 +240,37 @@ export class TdbCore {
       this.refresh();
       if (need === 0 || this.size > before) return 1;
       if (this.reclaimTail(0)) return 1;
-      // A size that is no multiple of 4 ends in bytes of no record: begin behind them.
-      const from = Math.ceil(this.size / 4) * 4;
-      const more = growth(from, need);
+      const from = this.#endOfRecords();
+      const more = growth(this.size, need);
       if (more === 0) return 0;
-      this.image.extend(this.header.mutexSize + from + more);
-      this.follow();
-      this.kernel.tdbAddSpace(this.db, from, more, 0);
+      this.#extend(this.size + more, this.size + need);
+      this.kernel.tdbAddSpace(this.db, from, this.size - from, 0);
       return 1;
     } catch (error) {
       this.#hostError = error;
       return 0;
     }
+  }
+
+  /** Makes the file `wanted` logical bytes long, or at least `enough` when the disk has no room for that. */
+  #extend(wanted: number, enough: number): void {
+    const shift = this.header.mutexSize;
+    try {
+      this.image.extend(shift + wanted);
+    } catch (error) {
+      const least = Math.ceil(enough / PAGE) * PAGE;
+      const full = error instanceof CtdbxError && error.code === "no_space";
+      if (!full || least >= wanted) throw error;
+      this.image.extend(shift + least);
+    }
+    this.follow();
+  }
+
+  /** Where the next record may begin: behind the last one, a multiple of 4. */
+  #endOfRecords(): number {
+    // A tail too short for a record is taken along; a size that is no multiple of 4 is left behind.
+    const tail = this.kernel.tdbTail(this.db) >>> 0;
+    return Math.ceil((tail === 0 ? this.size : tail) / 4) * 4;
   }
 
   /**
@@ -294,12 +300,12 @@ export class TdbCore {
   /** In a transaction the file grows when it is committed. Answers 0 when it cannot. */
   growOverlay(need: number): number {
     if (this.reclaimTail(0)) return 1;
-    const from = Math.ceil(this.size / 4) * 4;
-    const more = growth(from, need);
+    const from = this.#endOfRecords();
+    const more = growth(Math.ceil(this.size / 4) * 4, need);
     if (more === 0) return 0;
-    this.set(DB.size, from + more);
+    this.set(DB.size, Math.ceil(this.size / 4) * 4 + more);
     this.set(DB.faultKind, 0);
-    this.kernel.tdbAddSpace(this.db, from, more, 0);
+    this.kernel.tdbAddSpace(this.db, from, this.size - from, 0);
     return 1;
   }
 

@@ -25,6 +25,7 @@ export class TdbGuard {
   readonly #unlocked: boolean;
   readonly #hashSize: number;
   readonly #words: Uint32Array;
+  #hash = 0;
   readonly #endOfTurn = (): void => {
     this.#core.looked = false;
   };
@@ -56,13 +57,20 @@ export class TdbGuard {
 
   /** Takes the lock for the key in scratch. Answers its chain, or NO_CHAIN. Throws "busy", "truncated". */
   enter(keyLen: number, kind: LockKind): number {
+    // The way of most calls, small enough to be compiled into them.
+    if (this.#unlocked && this.#core.looked && !this.#hasArea()) return NO_CHAIN;
+    return this.#enterSlowly(keyLen, kind);
+  }
+
+  #enterSlowly(keyLen: number, kind: LockKind): number {
     if (!this.#core.looked) this.#look();
     if (this.#unlocked) {
       if (this.#hasArea() && this.isPending()) this.recoverNow();
       return NO_CHAIN;
     }
     const { kernel, db, locks } = this.#core;
-    const chain = (kernel.tdbHash(db, KEY_AT, keyLen) >>> 0) % this.#hashSize;
+    this.#hash = kernel.tdbHash(db, KEY_AT, keyLen);
+    const chain = (this.#hash >>> 0) % this.#hashSize;
     for (;;) {
       if (!locks.enter(chain, kind)) {
         const text = `Cannot use ${this.#core.image.path}: chain ${chain} is locked elsewhere`;
@@ -74,6 +82,19 @@ export class TdbGuard {
     }
   }
 
+  /** The hash of the key that was entered, i32. */
+  hash(keyLen: number): number {
+    return this.#unlocked ? this.#core.kernel.tdbHash(this.#core.db, KEY_AT, keyLen) : this.#hash;
+  }
+
+  /** The offset of the record of the key that was entered, 0 none, FAULT. */
+  seek(keyLen: number): number {
+    const { kernel, db } = this.#core;
+    if (this.#unlocked) return kernel.tdbSeek(db, KEY_AT, keyLen) >>> 0;
+    return kernel.tdbFind(db, KEY_AT, keyLen, this.#hash) >>> 0;
+  }
+
+  /** Ends what `enter` began. */
   leave(chain: number): void {
     if (chain !== NO_CHAIN) this.#core.locks.leave(chain);
   }

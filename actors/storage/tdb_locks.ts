@@ -129,6 +129,17 @@ export class TdbLocks {
     this.#release(chain);
   }
 
+  /** Takes `count` neighbouring chains for reading with one call; false: not at once, or not in this class. */
+  tryRun(first: number, count: number): boolean {
+    if (this.#kind !== "fcntl" || !this.idle) return false;
+    return this.#image.tryLock({ start: FIRST_CHAIN + 4 * first, length: 4 * count - 3 }, "read");
+  }
+
+  /** Gives back what tryRun took. */
+  unlockRun(first: number, count: number): void {
+    this.#image.unlock({ start: FIRST_CHAIN + 4 * first, length: 4 * count - 3 });
+  }
+
   #underAll(kind: LockKind): boolean {
     if (this.#all === "write" || kind === "read" || this.#transaction > 0) return true;
     throw new CtdbxError("state", "Cannot write: everything is locked for reading");

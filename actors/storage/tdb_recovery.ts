@@ -174,11 +174,24 @@ function requireHeader(core: TdbCore): void {
   );
 }
 
-/** Is something there that a crash around a commit leaves behind, for TdbTransaction.heal to mend? A few loads; no scan unless there is. */
+/**
+ * Is something there that a crash around a commit leaves behind, for TdbTransaction.heal to mend?
+ * A few loads; no scan unless there is.
+ */
 export function needsHealing(core: TdbCore): boolean {
   const start = core.recoveryStart;
   const badArea = start !== 0 && inside(core, start) && !idle(core, start);
   return badArea || core.kernel.tdbTail(core.db) !== 0;
+}
+
+/** The recovery area that can be used: start and capacity, bytes. Undefined: none, or a broken one. */
+export function usableArea(core: TdbCore): { start: number; capacity: number } | undefined {
+  const start = core.recoveryStart;
+  if (start === 0 || !inside(core, start)) return undefined;
+  const magic = core.word(start + RECORD.magic);
+  if ((magic !== 0 && magic !== RECOVERY_MAGIC) || !idle(core, start)) return undefined;
+  const capacity = core.word(start + RECORD.recLen);
+  return capacity % 4 === 0 ? { start, capacity } : undefined;
 }
 
 /** Is this an area without a transaction: its lengths inside the file, not only zeros? */

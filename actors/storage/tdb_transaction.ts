@@ -16,6 +16,7 @@ import { CtdbxError } from "../../transport/wire/errors.ts";
 import { FILE_MAX } from "../../transport/wire/limits.ts";
 import { AT } from "./tdb_header.ts";
 import type { TdbCore } from "./tdb_core.ts";
+import { type Area, dataLength, layOut, oldRuns, type Run } from "./tdb_old_bytes.ts";
 import { Overlay } from "./tdb_overlay.ts";
 import {
   forgetBadArea,
@@ -24,6 +25,7 @@ import {
   RECORD_BYTES,
   recover,
   RECOVERY_MAGIC,
+  usableArea,
 } from "./tdb_recovery.ts";
 
 /** The file ends at whole pages. */
@@ -33,23 +35,6 @@ const PAGE = 4096;
 const AREA_MIN = 16 * 1024;
 /** Space that a transaction with a new area must add before it: a record's header and more. */
 const GAP_MIN = 64;
-
-/** A run of dirty bytes, logical offsets. */
-interface Run {
-  readonly start: number;
-  readonly end: number;
-}
-
-/**
- * Where the old bytes go: into the area that is there, into the same made longer at the end of the file, or into
- * a new one at its end.
- */
-interface Area {
-  readonly place: "kept" | "longer" | "new";
-  readonly start: number;
-  readonly capacity: number;
-  readonly dataLen: number;
-}
 
 /** The one transaction that a handle can have open. */
 export class TdbTransaction {
@@ -252,56 +237,43 @@ export class TdbTransaction {
     core.locks.unlockTransaction();
   }
 
-  /** Bytes of the entries for these runs, the last word included. */
-  #dataLength(runs: readonly Run[]): number {
-    return runs.reduce((sum, run) => sum + 8 + run.end - run.start, 4);
-  }
-
-  /** Dirty runs that lie below the old size: their bytes are to be kept. */
   #oldRuns(): Run[] {
-    const size = this.#core.field(DB.fileSize);
-    const runs: { start: number; end: number }[] = [];
-    for (const offset of this.#overlay.offsets()) {
-      if (offset >= size) break;
-      const end = Math.min(offset + BLOCK, size);
-      const last = runs.at(-1);
-      if (last !== undefined && last.end === offset) last.end = end;
-      else runs.push({ start: offset, end });
-    }
-    return runs;
+    return oldRuns(this.#overlay.offsets(), this.#core.field(DB.fileSize));
   }
 
   #chooseArea(): Area {
     const core = this.#core;
     for (let round = 0; round < 16; round++) {
-      const dataLen = this.#dataLength(this.#oldRuns());
-      const start = core.recoveryStart;
-      const recLen = start === 0 ? 0 : core.word(start + RECORD.recLen);
-      if (start !== 0 && dataLen <= recLen) {
-        return { place: "kept", start, capacity: recLen, dataLen };
+      const dataLen = dataLength(this.#oldRuns());
+      const old = usableArea(core);
+      if (old !== undefined && dataLen <= old.capacity) return { place: "kept", ...old, dataLen };
+      if (old !== undefined && old.start + RECORD_BYTES + old.capacity === core.size) {
+        return this.#placeArea("longer", old.start, dataLen);
       }
-      if (start !== 0 && start + RECORD_BYTES + recLen === core.size) {
-        return this.#placeArea("longer", start, dataLen);
-      }
-      if (start === 0 && core.size - core.field(DB.fileSize) >= GAP_MIN) {
+      if (old === undefined && core.size - core.field(DB.fileSize) >= GAP_MIN) {
         return this.#placeArea("new", Math.ceil(core.size / 4) * 4, dataLen);
       }
       // Before a new area lies space that this transaction adds: until the area is announced the file seems to
       // end in unused zeros, which every reader of the format takes as such.
-      if (start === 0) core.growOverlay(RECORD_BYTES + GAP_MIN);
-      else {
+      if (old === undefined) {
+        if (core.growOverlay(RECORD_BYTES + GAP_MIN) === 0) throw this.#tooLarge();
+      } else {
         core.setWord(AT.recoveryStart, 0);
-        core.kernel.tdbAddSpace(core.db, start, RECORD_BYTES + recLen, 1);
+        core.kernel.tdbAddSpace(core.db, old.start, RECORD_BYTES + old.capacity, 1);
       }
       if (core.field(DB.faultKind) !== 0) core.fail("commit");
     }
     throw new CtdbxError("io", "Cannot commit: the recovery area does not settle");
   }
 
+  #tooLarge(): CtdbxError {
+    return new CtdbxError("limit", `Cannot commit: FILE_MAX is ${FILE_MAX} bytes`);
+  }
+
   #placeArea(place: "longer" | "new", start: number, dataLen: number): Area {
     const roomy = Math.max(AREA_MIN, dataLen + (dataLen >>> 1));
     const end = Math.ceil((start + RECORD_BYTES + roomy) / PAGE) * PAGE;
-    if (end > FILE_MAX) throw new CtdbxError("limit", `Cannot commit: FILE_MAX is ${FILE_MAX}`);
+    if (end > FILE_MAX) throw this.#tooLarge();
     this.#core.set(DB.size, end);
     return { place, start, capacity: end - start - RECORD_BYTES, dataLen };
   }
@@ -313,7 +285,6 @@ export class TdbTransaction {
   #writeArea(): Area {
     const core = this.#core;
     const shift = core.header.mutexSize;
-    const oldSize = core.field(DB.fileSize);
     const area = this.#chooseArea();
     const runs = this.#oldRuns();
     if (area.place !== "kept") {
@@ -330,7 +301,7 @@ export class TdbTransaction {
       throw new CtdbxError("limit", `Cannot commit: no memory for ${bytes} bytes`);
     }
     try {
-      this.#fill(at, area, runs, oldSize);
+      layOut(core, at, area, runs);
       core.image.write(shift + area.start, at, bytes);
       this.#sync();
       if (area.place === "new") this.#direct(AT.recoveryStart, area.start);
@@ -351,25 +322,6 @@ export class TdbTransaction {
     const wanted = core.header.mutexSize + core.size;
     if (wanted > core.image.mapped) core.image.extend(wanted);
     core.set(DB.base, core.base);
-  }
-
-  /** Lays header and entries out at an address; the magic is that of an idle area unless the area is new. */
-  #fill(at: number, area: Area, runs: readonly Run[], oldSize: number): void {
-    const core = this.#core;
-    const { bytes } = core.memory;
-    const view = new DataView(core.memory.memory.buffer, at, RECORD_BYTES + area.dataLen);
-    const little = core.header.byteOrder === "little";
-    const magic = area.place === "new" ? RECOVERY_MAGIC : 0;
-    const head = [0, area.capacity, oldSize, area.dataLen, 0, magic];
-    head.forEach((value, index) => view.setUint32(index * 4, value, little));
-    let next = RECORD_BYTES;
-    for (const run of runs) {
-      view.setUint32(next, run.start, little);
-      view.setUint32(next + 4, run.end - run.start, little);
-      bytes.copyWithin(at + next + 8, core.base + run.start, core.base + run.end);
-      next += 8 + run.end - run.start;
-    }
-    view.setUint32(next, RECORD_BYTES + area.capacity, little);
   }
 
   /** Writes one word straight into the file, past the overlay, as one step. */

@@ -1,16 +1,17 @@
 /**
  * Visiting all records, and going from key to key.
  *
- * Where chains are locked one by one, a chain's records are copied out under its lock and visited without it:
- * two lock calls a chain, none a record, and the callback may do what it likes. Where nothing can change but by
- * the callback (no locking, or everything held), records are visited in place, many offsets per kernel call; a
- * callback that changed something makes the rest of the chain be looked at again.
+ * Where chains are locked, their records are copied out under the lock (of many chains at once where it is
+ * a byte range) and visited without it: no lock call per record, and the callback may do what it likes.
+ * Where nothing can change but by the callback (no locking, or everything held), records are visited in
+ * place, many offsets per kernel call; a callback that changed something makes the rest of the chain be
+ * looked at again.
  *
  * Does NOT promise: to visit a record that moves or comes while the traverse runs.
  * Upstream: tdb traverse; differs from upstream: no record locks, no read-only handle meanwhile.
  */
 import { DB, FAULT, KEY_AT, OUT_AT } from "../../assembly/host/tdb_kernels.ts";
-import { CtdbxError } from "../../transport/wire/errors.ts";
+import { CorruptError, CtdbxError } from "../../transport/wire/errors.ts";
 import type { Tdb } from "./tdb.ts";
 import type { TdbCore } from "./tdb_core.ts";
 import { FIRST_HEAD } from "./tdb_header.ts";
@@ -27,6 +28,9 @@ export interface TraverseOptions {
 
 /** Offsets per kernel call. */
 const BATCH = 1024;
+/** Records of a chain before its bound is looked at, and the least bytes that a record has. */
+const CHAIN_FREE = 64;
+const RECORD_MIN = 28;
 
 /** Visits all records; see Tdb.traverse. */
 export async function traverse(tdb: Tdb, visit: Visit, options: TraverseOptions): Promise<number> {
@@ -35,7 +39,7 @@ export async function traverse(tdb: Tdb, visit: Visit, options: TraverseOptions)
   if (exclusive) await core.locks.transaction();
   try {
     const still = core.locks.kind === "none" || core.locks.all !== undefined;
-    return await (still ? inPlace(core, visit) : byChain(core, visit));
+    return await (still ? inPlace(core, visit) : byChain(tdb, visit));
   } finally {
     if (exclusive) core.locks.unlockTransaction();
   }
@@ -48,6 +52,7 @@ async function inPlace(core: TdbCore, visit: Visit): Promise<number> {
   let visited = 0;
   let chain = 0;
   let start = 0;
+  const bound = new ChainBound(core);
   while (chain < core.header.hashSize) {
     const count = core.kernel.tdbBatch(core.db, chain, start, BATCH, OUT_AT) | 0;
     if (count < 0) {
@@ -71,6 +76,7 @@ async function inPlace(core: TdbCore, visit: Visit): Promise<number> {
         }
         if (!linked(core, own, off)) continue;
       }
+      bound.pass(own, off);
       visited++;
       const answer = visit(see(core, view, off));
       const goOn = typeof answer === "object" ? await answer : answer;
@@ -85,10 +91,33 @@ async function inPlace(core: TdbCore, visit: Visit): Promise<number> {
   return visited;
 }
 
+/** Ends a walk along a chain that has more records than the file has room for. */
+class ChainBound {
+  readonly #core: TdbCore;
+  #chain = -1;
+  #passed = 0;
+
+  constructor(core: TdbCore) {
+    this.#core = core;
+  }
+
+  /** Notes a record at `off`. Throws CorruptError "loop". */
+  pass(chain: number, off: number): void {
+    if (chain !== this.#chain) {
+      this.#chain = chain;
+      this.#passed = 0;
+    }
+    if (++this.#passed <= CHAIN_FREE) return;
+    if (this.#passed <= this.#core.size / RECORD_MIN) return;
+    const text = `Cannot traverse ${this.#core.image.path}: chain ${chain} meets itself`;
+    throw new CorruptError("loop", off, text);
+  }
+}
+
 /** Is the record at `off` live and in the chain? */
 function linked(core: TdbCore, chain: number, off: number): boolean {
   let at = core.word(FIRST_HEAD + 4 * chain);
-  for (;;) {
+  for (const bound = new ChainBound(core);; bound.pass(chain, at)) {
     at = core.kernel.tdbLive(core.db, at, chain) >>> 0;
     if (at === off) return true;
     if (at === 0 || at === FAULT) return false;
@@ -108,11 +137,15 @@ class ChainCopy {
     this.#core = core;
   }
 
-  /** Copies the live records of a chain; the caller holds it. */
-  take(chain: number): void {
-    const core = this.#core;
+  clear(): void {
     this.#used = 0;
     this.count = 0;
+  }
+
+  /** Adds the live records of a chain; the caller holds it. */
+  take(chain: number): void {
+    const core = this.#core;
+    const bound = new ChainBound(core);
     let off = core.word(FIRST_HEAD + 4 * chain);
     for (let again = 0;;) {
       const live = core.kernel.tdbLive(core.db, off, chain) >>> 0;
@@ -121,9 +154,9 @@ class ChainCopy {
         core.fail("traverse");
       }
       if (live === 0) return;
+      bound.pass(chain, live);
       this.#add(live);
       off = core.word(live);
-      if (this.#used > core.size) core.fail("traverse");
     }
   }
 
@@ -171,20 +204,24 @@ class ChainCopy {
   }
 }
 
-async function byChain(core: TdbCore, visit: Visit): Promise<number> {
+/** Chains that are copied under one lock where that is possible. */
+const RUN_CHAINS = 128;
+
+async function byChain(tdb: Tdb, visit: Visit): Promise<number> {
+  const { core, guard } = tdb;
+  const { hashSize } = core.header;
   const view = new RecordView(core.memory.bytes);
   const copy = new ChainCopy(core);
   let visited = 0;
   try {
-    for (let chain = 0; chain < core.header.hashSize; chain++) {
-      // Without the lock: an empty chain stays unvisited, as if we had come earlier.
-      if (core.word(FIRST_HEAD + 4 * chain) === 0) continue;
-      if (!core.locks.tryChain(chain, "read")) await core.locks.chain(chain, "read");
-      try {
-        copy.take(chain);
-      } finally {
-        core.locks.unlockChain(chain);
+    for (let first = 0; first < hashSize;) {
+      let next = copyRun(tdb, copy, first, Math.min(hashSize, first + RUN_CHAINS));
+      if (next === first) {
+        await guard.chain(first, "read");
+        copyHeld(core, copy, first);
+        next = first + 1;
       }
+      first = next;
       let position = 0;
       for (let i = 0; i < copy.count; i++) {
         position = copy.show(view, position);
@@ -200,13 +237,44 @@ async function byChain(core: TdbCore, visit: Visit): Promise<number> {
   }
 }
 
+/**
+ * Copies the chains from `first` to `end` under one lock; answers where to go on. Empty chains need no lock: it
+ * is as if we had come earlier. `first` itself: the lock is not to be had at once.
+ */
+function copyRun(tdb: Tdb, copy: ChainCopy, first: number, end: number): number {
+  const { core, guard } = tdb;
+  copy.clear();
+  let from = first;
+  while (from < end && core.word(FIRST_HEAD + 4 * from) === 0) from++;
+  if (from === end) return end;
+  if (!core.locks.tryRun(from, end - from)) return from;
+  try {
+    // Somebody died in a commit: the single lock takes that back first.
+    if (guard.isPending()) return from;
+    for (let chain = from; chain < end; chain++) copy.take(chain);
+    return end;
+  } finally {
+    core.locks.unlockRun(from, end - from);
+  }
+}
+
+/** Copies one chain, which is locked, and unlocks it. */
+function copyHeld(core: TdbCore, copy: ChainCopy, chain: number): void {
+  try {
+    copy.take(chain);
+  } finally {
+    core.locks.unlockChain(chain);
+  }
+}
+
 /** The first live record from a chain on, as a copy of its key. */
-function firstFrom(core: TdbCore, chain: number): Uint8Array | undefined {
+function firstFrom(tdb: Tdb, chain: number): Uint8Array | undefined {
+  const { core } = tdb;
   const view = new RecordView(core.memory.bytes);
   for (let at = chain; at < core.header.hashSize; at++) {
     const head = core.word(FIRST_HEAD + 4 * at);
     if (head === 0) continue;
-    const key = underLock(core, at, () => {
+    const key = underLock(tdb, at, () => {
       const off = live(core, core.word(FIRST_HEAD + 4 * at), at);
       return off === 0 ? undefined : see(core, view, off).key();
     });
@@ -223,23 +291,20 @@ function live(core: TdbCore, off: number, chain: number): number {
   }
 }
 
-function underLock<T>(core: TdbCore, chain: number, work: () => T): T {
-  if (!core.locks.enter(chain, "read")) {
-    throw new CtdbxError(
-      "busy",
-      `Cannot read ${core.image.path}: chain ${chain} is locked elsewhere`,
-    );
+function underLock<T>(tdb: Tdb, chain: number, work: () => T): T {
+  if (!tdb.guard.tryChain(chain, "read")) {
+    throw new CtdbxError("busy", `Cannot read ${tdb.path}: chain ${chain} is locked elsewhere`);
   }
   try {
     return work();
   } finally {
-    core.locks.leave(chain);
+    tdb.core.locks.unlockChain(chain);
   }
 }
 
 /** See Tdb.firstKey. */
 export function firstRecord(tdb: Tdb): Uint8Array | undefined {
-  return firstFrom(tdb.core, 0);
+  return firstFrom(tdb, 0);
 }
 
 /** See Tdb.nextKey. */
@@ -249,7 +314,7 @@ export function nextRecord(tdb: Tdb, key: Uint8Array): Uint8Array | undefined {
   const hash = core.kernel.tdbHash(core.db, KEY_AT, key.length) >>> 0;
   const chain = hash % core.header.hashSize;
   const view = new RecordView(core.memory.bytes);
-  const found = underLock(core, chain, () => {
+  const found = underLock(tdb, chain, () => {
     const off = core.kernel.tdbFind(core.db, KEY_AT, key.length, hash) >>> 0;
     if (off === FAULT) core.fail("read");
     if (off === 0) {
@@ -258,5 +323,5 @@ export function nextRecord(tdb: Tdb, key: Uint8Array): Uint8Array | undefined {
     const next = live(core, core.word(off), chain);
     return next === 0 ? undefined : see(core, view, next).key();
   });
-  return found ?? firstFrom(core, chain + 1);
+  return found ?? firstFrom(tdb, chain + 1);
 }

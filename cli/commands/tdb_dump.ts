@@ -13,7 +13,7 @@ import { Option } from "commander";
 import { HASH_SIZE_MAX } from "../../transport/wire/limits.ts";
 import { escapeBytes } from "../bytes_text.ts";
 import { withDatabase } from "../database.ts";
-import { DumpReader, dumpText } from "../dump_text.ts";
+import { DumpReader, DumpWriter } from "../dump_text.ts";
 import { usage } from "../failure.ts";
 import type { NewOptions } from "../new_database.ts";
 import { NewDatabase, refuseExisting } from "../new_database.ts";
@@ -24,6 +24,7 @@ import {
   encodingOf,
   encodingOptions,
   lookOf,
+  nextTurn,
   openOptions,
   outputOptions,
   whole,
@@ -88,12 +89,11 @@ export function addDumpCommands(tdb: Command, world: CommandWorld): void {
 async function runDump(world: CommandWorld, file: string, flags: DumpFlags): Promise<void> {
   const { out } = world.terminal;
   const writer = new RowWriter(out, lookOf(world, flags), RECORD_COLUMNS);
+  const dumper = new DumpWriter(out);
   await withDatabase(world, file, flags, "look", (tdb) =>
     tdb.traverse((record) => {
-      const key = record.key();
-      const value = record.value();
-      if (flags.output === undefined) out.write(dumpText(key, value));
-      else writer.row(recordRow(key, value, flags));
+      if (flags.output === undefined) dumper.record(record);
+      else writer.row(recordRow(record.key(), record.value(), flags));
     }));
   if (flags.output !== undefined) writer.end();
 }
@@ -143,6 +143,7 @@ async function runRestore(
       reader.push(piece);
       bar.at(database.count, 0);
       await database.settle();
+      await nextTurn();
     }
     reader.end();
   } catch (error) {

@@ -4,8 +4,9 @@ import fc from "fast-check";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { DumpRecord } from "../../cli/dump_text.ts";
-import { DumpReader, dumpText } from "../../cli/dump_text.ts";
+import { DumpReader, dumpText, DumpWriter } from "../../cli/dump_text.ts";
 import { Failure } from "../../cli/failure.ts";
+import { capture } from "./capture.ts";
 
 const test = suite("cli/dump_text");
 const anyRecords = fc.array(
@@ -32,6 +33,20 @@ test("what is written is read back, in pieces of any size", () => {
   fc.assert(fc.property(anyRecords, fc.integer({ min: 1, max: 50 }), (records, pieceSize) => {
     const text = records.map(({ key, value }) => dumpText(key, value)).join("");
     assert.equal(read(text, pieceSize), records);
+  }));
+});
+
+test("records written in place give the same text as their copies", () => {
+  fc.assert(fc.property(anyRecords, (records) => {
+    const terminal = capture();
+    const writer = new DumpWriter(terminal.out);
+    for (const { key, value } of records) {
+      const bytes = Uint8Array.of(1, 2, 3, ...key, 4, ...value, 5);
+      const valueOffset = 3 + key.length + 1;
+      const lengths = { keyLength: key.length, valueLength: value.length };
+      writer.record({ bytes, keyOffset: 3, valueOffset, ...lengths });
+    }
+    assert.is(terminal.outText(), records.map(({ key, value }) => dumpText(key, value)).join(""));
   }));
 });
 

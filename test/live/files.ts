@@ -1,7 +1,8 @@
 /**
  * Files of a scenario and what Debian's own tools say about them.
  *
- * Does NOT promise: that a folder is removed when the process is killed; they lie under the system's temp folder.
+ * Does NOT promise: that a folder is removed when the process is killed; they lie under the
+ * system's temp folder.
  */
 
 import { spawnSync } from "node:child_process";
@@ -51,5 +52,6 @@ export function dumpBlocks(records: Records): string[] {
     }
     return `${name}(${bytes.length}) = "${text}"\n`;
   };
-  return [...records].map(([key, value]) => `{\n${quote("key", key)}${quote("data", value)}`).sort();
+  return [...records].map(([key, value]) => `{\n${quote("key", key)}${quote("data", value)}`)
+    .sort();
 }

@@ -1,11 +1,13 @@
 /**
  * One transaction of ours on a real file, by a process that kills itself before its n-th step.
  *
- *   bun test/live/kill_child.ts FILE N     stdout: "steps COUNT" when it got through (N 0: count only)
+ *   bun test/live/kill_child.ts FILE N     stdout when it got through (N 0): "steps COUNT"
  *
- * A step is a write, sync, extend, truncate or touch of the Image port. SIGKILL: nothing is flushed or undone.
+ * A step is a write, sync, extend, truncate or touch of the Image port. SIGKILL: nothing is
+ * flushed or undone.
  *
- * Does NOT promise: anything about power loss; test/actors/storage/transaction_crash.test.ts has that.
+ * Does NOT promise: anything about power loss; test/actors/storage/transaction_crash.test.ts has
+ * that.
  */
 
 import process from "node:process";

@@ -1,7 +1,9 @@
 /**
- * The transaction that is killed in tdb_crash.test.ts, once for our engine and once in words for libtdb.
+ * The transaction that is killed in tdb_crash.test.ts, once for our engine and once in words for
+ * libtdb.
  *
- *   base: k0..k39 with varying lengths      change: every third deleted, every fourth longer, ten new ones
+ *   base:   k0 .. k39 with varying lengths
+ *   change: every third deleted, every fourth longer, ten new ones
  *
  * Does NOT promise: that both lay their records out alike.
  */
@@ -41,7 +43,10 @@ export function changedRecords(): Records {
   return records;
 }
 
-/** Makes the base in a session; `first`: a transaction before the one that is killed, so that there is an area. */
+/**
+ * Makes the base in a session; `first`: a transaction before the one that is killed, so that
+ * there is an area.
+ */
 export async function makeBase(session: Session, first: boolean): Promise<void> {
   for (const [key, word] of baseRecords()) await good(session, "store", key, word, 0);
   if (!first) return;

@@ -2,10 +2,11 @@
  * Kills a process at each step of its commit and lets the other engine open what is left.
  *
  *   ours killed before its n-th step of the port        -> libtdb opens: before or after
- *   libtdb killed at its n-th pwrite, fdatasync, ...    -> ours opens: before or after      (strace --inject)
+ *   libtdb killed at its n-th pwrite, ... (strace)      -> ours opens: before or after
  *
- * libtdb's own check fails on some files that a crash left behind while it was making the file grow, whoever
- * recovers them with libtdb (D3, D4 of the format notes); it must pass once our engine has opened the file.
+ * libtdb's own check fails on some files that a crash left behind while it was making the file
+ * grow, whoever recovers them with libtdb (D3, D4 of the format notes); it must pass once our
+ * engine has opened the file.
  *
  * Does NOT promise: that every system call of libtdb is a step; those that write or sync are.
  */
@@ -19,7 +20,15 @@ import { tdbtoolCheck } from "./files.ts";
 import { baseRecords, changedRecords, changeWords, makeBase } from "./kill_plan.ts";
 import { Ours } from "./ours.ts";
 import { Peer, type Runtime, runtimeCommand, startPeer } from "./peer.ts";
-import { difference, FLAG, good, type OpenWords, openIn, recordsOf, type Session } from "./session.ts";
+import {
+  difference,
+  FLAG,
+  good,
+  openIn,
+  type OpenWords,
+  recordsOf,
+  type Session,
+} from "./session.ts";
 
 /** What a round of kills came to. */
 export interface KillReport {
@@ -156,7 +165,10 @@ function count(
   if (judged.refused) counts.refused++;
 }
 
-/** System calls at which libtdb is killed: unmapped it writes with pwrite64, mapped it syncs with msync. */
+/**
+ * System calls at which libtdb is killed: unmapped it writes with pwrite64, mapped it syncs with
+ * msync.
+ */
 const CALLS: readonly [call: string, flags: number][] = [
   ["pwrite64", FLAG.NOMMAP],
   ["fdatasync", FLAG.NOMMAP],

@@ -111,9 +111,9 @@ function join(old: string | undefined, value: string): string {
 }
 
 /**
- * The words as a session needs them. libtdb's wipe works with the file size it knew before a commit of its own made
- * the file grow (D1 of the format notes): it then leaves records behind, and its own check fails. Inside a
- * transaction it looks at the size first.
+ * The words as a session needs them. libtdb's wipe works with the file size it knew before a
+ * commit of its own made the file grow (D1 of the format notes): it then leaves records behind,
+ * and its own check fails. Inside a transaction it looks at the size first.
  */
 export async function perform(session: Session, words: readonly string[]): Promise<string> {
   if (words[0] !== "wipe" || !session.name.startsWith("libtdb")) return await session.ask(...words);

@@ -1,8 +1,9 @@
 /**
  * Our engine as a Session: the commands of peer.c that have a meaning for it, on any ImageStore.
  *
- * Answers are those of peer.c, so a scenario can compare the two word by word. Extra commands: `strict` (check
- * at its strictest), `withchain KEY` (holds a chain until `chainunlock`), `header`.
+ * Answers are those of peer.c, so a scenario can compare the two word by word. Extra commands:
+ * `strict` (check at its strictest), `withchain KEY` (holds a chain until `chainunlock`),
+ * `header`.
  *
  * Does NOT promise: read locks of single chains; our engine has none.
  */

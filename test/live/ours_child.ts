@@ -3,8 +3,9 @@
  *
  *   bun test/live/ours_child.ts      deno run -A test/live/ours_child.ts
  *
- * Commands run one after the other; `write` is the writer of writer.ts, which stops at the next line of input.
- * Answers are written with writeSync: what a killed process has announced must have left it.
+ * Commands run one after the other; `write` is the writer of writer.ts, which stops at the next
+ * line of input. Answers are written with writeSync: what a killed process has announced must have
+ * left it.
  *
  * Does NOT promise: a clean end; it is killed.
  */

@@ -5,8 +5,8 @@
  *   fetch 6b6579               ->  ok 76616c
  *   delete 00                  ->  err not_found
  *
- * Bytes are hex, "-" is no byte. Answers are "ok ..." or "err CODE log". `walk` traverses and stops at each record
- * ("at KEY=VALUE"): commands given then run inside the callback, until `step` or `halt`.
+ * Bytes are hex, "-" is no byte. Answers are "ok ..." or "err CODE log". `walk` traverses and stops
+ * at each record ("at KEY=VALUE"): commands given then run inside the callback, until `step` or `halt`.
  * `write` is a writer that logs what it is about to do and what was acknowledged; see writer.ts.
  *
  * Does NOT promise: to survive wrong commands; it is driven by tests only.

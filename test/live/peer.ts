@@ -1,10 +1,12 @@
 /**
- * Child processes that answer commands: libtdb (peer.c, compiled once into the cache) and our engine on either runtime.
+ * Child processes that answer commands: libtdb (peer.c, compiled once into the cache) and our
+ * engine on either runtime.
  *
  *   test process -- stdin: "fetch 6b" --> child
  *                <- stdout: "ok 76" ---
  *
- * Answers come in order, so several commands may be on their way; lines that nobody waits for go to `onLine`.
+ * Answers come in order, so several commands may be on their way; lines that nobody waits for go
+ * to `onLine`.
  *
  * Does NOT promise: to outlive a wrong command; a child that ends fails whoever waits for it.
  */

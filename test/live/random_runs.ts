@@ -15,8 +15,8 @@ import {
   difference,
   FLAG,
   good,
-  type OpenWords,
   openIn,
+  type OpenWords,
   outcome,
   recordsOf,
   type Session,
@@ -164,7 +164,9 @@ async function want(session: Session, words: string[], wanted: string): Promise<
   const answer = await perform(session, words);
   if (outcome(answer) === wanted) return;
   const asked = words.join(" ").slice(0, 200);
-  throw new Error(`${session.name}: ${asked}: ${answer.slice(0, 300)}, not ${wanted.slice(0, 300)}`);
+  throw new Error(
+    `${session.name}: ${asked}: ${answer.slice(0, 300)}, not ${wanted.slice(0, 300)}`,
+  );
 }
 
 /** Both checks pass and the records are those of the model, also for tdbdump. */
@@ -177,7 +179,9 @@ async function wantFile(session: Session, path: string, scenario: Scenario): Pro
   const wanted = dumpBlocks(scenario.records);
   const index = wanted.findIndex((block, at) => block !== shown[at]);
   if (shown.length !== wanted.length || index >= 0) {
-    throw new Error(`tdbdump shows ${shown.length} records, not ${wanted.length}; ${wanted[index]}`);
+    throw new Error(
+      `tdbdump shows ${shown.length} records, not ${wanted.length}; ${wanted[index]}`,
+    );
   }
 }
 

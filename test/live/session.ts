@@ -1,9 +1,9 @@
 /**
  * One TDB as a scenario sees it: commands in words, an answer in one line, whoever does the work.
  *
- *   ask("store", hex("key"), hex("value"), "0") -> "ok"        peer.ts: libtdb in a child process (peer.c)
- *   ask("fetch", hex("none"))                  -> "err not_found ..."      ours.ts: our engine, here
- *                                                              ours_child.ts: our engine, in a child process
+ *   ask("store", hex("key"), hex("value"), "0") -> "ok"     peer.ts: libtdb in a child (peer.c)
+ *   ask("fetch", hex("none")) -> "err not_found ..."        ours.ts: our engine, here
+ *                                                           ours_child.ts: our engine in a child
  *
  * Does NOT promise: that both know every command; peer.c and ours.ts list theirs.
  */
@@ -65,7 +65,9 @@ export function outcome(answer: string): string {
 
 /** Text or bytes as a word. */
 export function hex(bytes: string | Uint8Array): string {
-  const from = typeof bytes === "string" ? Buffer.from(bytes) : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  const from = typeof bytes === "string"
+    ? Buffer.from(bytes)
+    : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
   return from.length === 0 ? "-" : from.toString("hex");
 }
 
@@ -87,7 +89,9 @@ export async function recordsOf(session: Session): Promise<Records> {
     if (records.has(key)) throw new Error(`${session.name}: key ${key} comes twice`);
     records.set(key, value);
   }
-  if (count !== records.size) throw new Error(`${session.name}: says ${count}, shows ${records.size}`);
+  if (count !== records.size) {
+    throw new Error(`${session.name}: says ${count}, shows ${records.size}`);
+  }
   return records;
 }
 
@@ -97,7 +101,9 @@ export function difference(found: Records, wanted: Records): string {
   for (const [key, value] of wanted) {
     const other = found.get(key);
     if (other === undefined) lines.push(`${key} is missing`);
-    else if (other !== value) lines.push(`${key} is ${other.slice(0, 60)}, not ${value.slice(0, 60)}`);
+    else if (other !== value) {
+      lines.push(`${key} is ${other.slice(0, 60)}, not ${value.slice(0, 60)}`);
+    }
   }
   for (const key of found.keys()) if (!wanted.has(key)) lines.push(`${key} should not be there`);
   return lines.slice(0, 5).join("; ");

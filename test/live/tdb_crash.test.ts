@@ -1,7 +1,9 @@
 /**
- * Processes killed at steps of a commit on real files; the other engine finds the content of before or after.
+ * Processes killed at steps of a commit on real files; the other engine finds the content of
+ * before or after.
  *
- * Does NOT promise: every step (test/long/crash.ts does), or power loss, which real files cannot show.
+ * Does NOT promise: every step (test/long/crash.ts does), or power loss, which real files cannot
+ * show.
  */
 
 import { suite } from "uvu";

@@ -1,11 +1,13 @@
 /**
- * Random operations by our engine and by libtdb: on two files, in turns on one file, and mixed on one open file.
+ * Random operations by our engine and by libtdb: on two files, in turns on one file, and mixed on
+ * one open file.
  *
  *   two files:   every word to both, both answers must be the model's
  *   in turns:    ours opens, works, closes; libtdb opens, works, closes; ...
  *   mixed:       both have it open, the dice say who does the next operation
  *
- * After each: same records, same tdbdump, `tdbtool check` and our check pass. A failure names the seed.
+ * After each: same records, same tdbdump, `tdbtool check` and our check pass. A failure names the
+ * seed.
  *
  * Does NOT promise: long runs; those are test/long/interop.ts.
  */

@@ -1,10 +1,11 @@
 /**
  * The file is shortened under our mapping.
  *
- *   by a process that honours the locks (or clears it for lack of other users)   a clear error on both runtimes
- *   by any other, between two turns of the event loop                            found before memory is touched
- *   by any other, within a turn                                                  see trapped_child.ts: Bun's WebAssembly
- *                                                     throws, Deno dies of SIGBUS; so does Bun outside of WebAssembly
+ *   by a process that honours the locks       a clear error on both runtimes
+ *   by any other, between two turns           found before memory is touched: the same error
+ *   by any other, within a turn               see trapped_child.ts: an error where Bun's WebAssembly
+ *                                             touches it; where JavaScript does, and on Deno,
+ * SIGBUS
  *
  * Does NOT promise: that a process survives the last case; it shows what happens.
  */
@@ -43,7 +44,10 @@ async function filled(
   });
 }
 
-/** Once it was found, nothing works on this handle: what it wrote might lie behind the file's end. */
+/**
+ * Once it was found, nothing works on this handle: what it wrote might lie behind the file's
+ * end.
+ */
 async function wantAllRefused(ours: Ours): Promise<void> {
   const asked: string[][] = [["check"], ["traverse_read"], ["begin"], ["wipe"], ["lockall"]];
   for (let i = 0; i < RECORDS; i += 7) {
@@ -55,46 +59,58 @@ async function wantAllRefused(ours: Ours): Promise<void> {
 
 const polite = suite("TDB truncated: by who honours the locks");
 for (const [name, flags] of LOCKINGS) {
-  polite(`to one page of data: the next operation says so (${name})`, () =>
-    filled(flags, async (ours, peer, words) => {
-      const left = 4096 + ours.db.header.mutexSize;
-      assert.ok(statSync(words.path).size > left);
-      await good(peer, "shorten", left);
-      assert.match(await ours.ask("fetch", hex("key 1")), /^err truncated /);
-      await wantAllRefused(ours);
-      await ours.ask("close");
-    }));
+  polite(
+    `to one page of data: the next operation says so (${name})`,
+    () =>
+      filled(flags, async (ours, peer, words) => {
+        const left = 4096 + ours.db.header.mutexSize;
+        assert.ok(statSync(words.path).size > left);
+        await good(peer, "shorten", left);
+        assert.match(await ours.ask("fetch", hex("key 1")), /^err truncated /);
+        await wantAllRefused(ours);
+        await ours.ask("close");
+      }),
+  );
 
-  polite(`to no data at all: the next operation says so (${name})`, () =>
-    filled(flags, async (ours, peer) => {
-      // libtdb gives its own lock back through a mutex in the file: leave those.
-      await good(peer, "shorten", ours.db.header.mutexSize);
-      assert.match(await ours.ask("fetch", hex("key 1")), /^err truncated /);
-      await wantAllRefused(ours);
-      await ours.ask("close");
-    }));
+  polite(
+    `to no data at all: the next operation says so (${name})`,
+    () =>
+      filled(flags, async (ours, peer) => {
+        // libtdb gives its own lock back through a mutex in the file: leave those.
+        await good(peer, "shorten", ours.db.header.mutexSize);
+        assert.match(await ours.ask("fetch", hex("key 1")), /^err truncated /);
+        await wantAllRefused(ours);
+        await ours.ask("close");
+      }),
+  );
 
-  polite(`a clear-if-first opener does not clear what we have open (${name})`, () =>
-    filled(flags, async (ours, peer, words) => {
-      await good(peer, "close");
-      await openIn(peer, { ...words, flags: flags | FLAG.CLEAR_IF_FIRST });
-      assert.is(await good(ours, "fetch", hex("key 1")), "ab".repeat(300));
-      assert.is(await good(peer, "fetch", hex("key 1")), "ab".repeat(300));
-      await good(ours, "close");
-      tdbtoolCheck(words.path);
-    }));
+  polite(
+    `a clear-if-first opener does not clear what we have open (${name})`,
+    () =>
+      filled(flags, async (ours, peer, words) => {
+        await good(peer, "close");
+        await openIn(peer, { ...words, flags: flags | FLAG.CLEAR_IF_FIRST });
+        assert.is(await good(ours, "fetch", hex("key 1")), "ab".repeat(300));
+        assert.is(await good(peer, "fetch", hex("key 1")), "ab".repeat(300));
+        await good(ours, "close");
+        tdbtoolCheck(words.path);
+      }),
+  );
 }
 polite.run();
 
 const rude = suite("TDB truncated: by who does not");
 for (const [name, flags] of LOCKINGS) {
-  rude(`between two turns of the event loop: the next operation says so (${name})`, () =>
-    filled(flags, async (ours, _peer, words) => {
-      truncateSync(words.path, 4096 + ours.db.header.mutexSize);
-      assert.match(await ours.ask("fetch", hex("key 1")), /^err truncated /);
-      await wantAllRefused(ours);
-      await ours.ask("close");
-    }));
+  rude(
+    `between two turns of the event loop: the next operation says so (${name})`,
+    () =>
+      filled(flags, async (ours, _peer, words) => {
+        truncateSync(words.path, 4096 + ours.db.header.mutexSize);
+        assert.match(await ours.ask("fetch", hex("key 1")), /^err truncated /);
+        await wantAllRefused(ours);
+        await ours.ask("close");
+      }),
+  );
 }
 
 /** What a child does whose file is shortened within a turn. */
@@ -105,17 +121,23 @@ function trapped(what: string): { status: number | null; signal: string | null; 
   return { status: child.status, signal: child.signal, text: child.stdout + child.stderr };
 }
 
-rude("within a turn, touched by WebAssembly: an error on Bun, the end of the process on Deno", () => {
-  const { status, signal, text } = trapped("kernel");
-  if (thisRuntime() === "bun") {
-    assert.is(status, 0, text);
-    assert.match(text, /^caught /m);
-  } else assert.is(signal, "SIGBUS", text);
-});
+rude(
+  "within a turn, touched by WebAssembly: an error on Bun, the end of the process on Deno",
+  () => {
+    const { status, signal, text } = trapped("kernel");
+    if (thisRuntime() === "bun") {
+      assert.is(status, 0, text);
+      assert.match(text, /^caught /m);
+    } else assert.is(signal, "SIGBUS", text);
+  },
+);
 
 rude("within a turn, touched by JavaScript: the end of the process on both", () => {
   const { status, signal, text } = trapped("view");
   assert.is(status, null, text);
-  assert.ok(signal !== null && ["SIGBUS", "SIGSEGV", "SIGTRAP", "SIGILL"].includes(signal), `${signal} ${text}`);
+  assert.ok(
+    signal !== null && ["SIGBUS", "SIGSEGV", "SIGTRAP", "SIGILL"].includes(signal),
+    `${signal} ${text}`,
+  );
 });
 rude.run();

@@ -1,7 +1,7 @@
 /**
  * A process whose file is shortened within one turn of its event loop, by itself, past all locks.
  *
- *   bun test/live/trapped_child.ts kernel     looks a record up: WebAssembly touches the missing pages
+ *   bun test/live/trapped_child.ts kernel     looks records up: WebAssembly touches them
  *   bun test/live/trapped_child.ts view       reads them through a Uint8Array
  *
  * Prints "caught ..." when that was an error; often the process is dead by then.
@@ -30,7 +30,7 @@ async function main(what: string | undefined): Promise<void> {
   // What a killed process would leave behind; the mapping lives on.
   rmSync(folder, { recursive: true });
   try {
-    if (what === "kernel") for (const key of keys) tdb.fetch(key);
+    if (what === "kernel") { for (const key of keys) tdb.fetch(key); }
     else console.log(`read ${memory.bytes[end - 1]}`);
   } catch (error) {
     const { name, message } = error as Error;

@@ -1,5 +1,6 @@
 /**
- * A writer with a key space of its own that says what it is about to do and what was done; twin of `write` in peer.c.
+ * A writer with a key space of its own that says what it is about to do and what was done; twin of
+ * `write` in peer.c.
  *
  *   write PREFIX KEYS SEED VERSION plain|tx      keys PREFIX0 .. PREFIX(KEYS-1)
  *   s INDEX HEX     at the start: the key's value as found, "-" none;  r: all shown
@@ -24,7 +25,10 @@ export function valueOf(version: number, length: number): Uint8Array<ArrayBuffer
   return bytes;
 }
 
-/** Writes until `stop` sees a line of input, which the caller takes; throws what the engine throws, but for "busy". */
+/**
+ * Writes until `stop` sees a line of input, which the caller takes; throws what the engine
+ * throws, but for "busy".
+ */
 export async function writeLoop(
   db: Tdb,
   [, prefix = "", keyWord, seed, versionWord, mode]: string[],
@@ -62,7 +66,10 @@ export async function writeLoop(
   print("ok");
 }
 
-/** Tries again while another process holds what is needed; nothing is changed by a try that fails. */
+/**
+ * Tries again while another process holds what is needed; nothing is changed by a try that
+ * fails.
+ */
 async function untilFree<T>(work: () => T): Promise<T> {
   for (;;) {
     try {

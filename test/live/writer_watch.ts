@@ -1,17 +1,20 @@
 /**
- * A writer process seen from outside, over all its lives: what it announced, what it acknowledged, what the file must hold.
+ * A writer process seen from outside, over all its lives: what it announced, what it acknowledged,
+ * what the file must hold.
  *
- *   start -> shows its keys (compared with what is known) -> announces, acknowledges ... -> killed -> start ...
+ *   start -> shows its keys (compared with what is known) -> announces, acknowledges ... -> killed
+ * -> start ...
  *
- * What a killed one had announced but not acknowledged may be there or not: all of it or nothing. A plain store over a value
- * of the same record works in place, in either engine: killed in the middle, that one value may be torn. It is counted.
+ * What a killed one had announced but not acknowledged may be there or not: all of it or nothing.
+ * A plain store over a value of the same record works in place, in either engine: killed in the
+ * middle, that one value may be torn. It is counted.
  *
  * Does NOT promise: anything about keys that another writer has.
  */
 
 import type { Dice } from "./dice.ts";
 import type { Peer } from "./peer.ts";
-import { hex, type OpenWords, openIn, type Session } from "./session.ts";
+import { hex, openIn, type OpenWords, type Session } from "./session.ts";
 import { valueOf } from "./writer.ts";
 
 /** Keys of each writer. */
@@ -118,7 +121,7 @@ export class Writer {
     if (oldWrong?.length !== 0 && newWrong?.length !== 0) {
       if (mode !== "plain" || !lostOnly) {
         throw new Error(
-          `${this.prefix} (${mode}): keys ${oldWrong} differ from before, ${newWrong} from after: ` +
+          `${this.prefix} (${mode}): keys ${oldWrong} are not as before, ${newWrong} not as after: ` +
             `${shown[oldWrong?.[0] ?? 0]?.slice(0, 80)}, not ${this.#values[oldWrong?.[0] ?? 0]}`,
         );
       }

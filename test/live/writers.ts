@@ -1,14 +1,15 @@
 /**
- * Several writers on one file, some of them killed again and again: is anything lost that was acknowledged?
+ * Several writers on one file, some of them killed again and again: is anything lost that was
+ * acknowledged?
  *
  *   libtdb 1  transactions, killed        ours on Bun   plain or transactions, killed
  *   libtdb 2  plain stores, not killed    ours on Deno  plain or transactions, killed
  *
- * Each has keys of its own. What a killed one had announced but not acknowledged may be there or not, all of it or
- * nothing. When it starts again it shows its keys first, and that is compared.
+ * Each has keys of its own. What a killed one had announced but not acknowledged may be there or
+ * not, all of it or nothing. When it starts again it shows its keys first, and that is compared.
  *
- * libtdb killed in the middle of a plain store can leave a record that no chain holds, by its own design; its killed
- * writer therefore uses transactions. Ours is killed in both kinds.
+ * libtdb killed in the middle of a plain store can leave a record that no chain holds, by its own
+ * design; its killed writer therefore uses transactions. Ours is killed in both kinds.
  *
  * Does NOT promise: the same schedule for the same seed.
  */
@@ -19,7 +20,7 @@ import { Dice } from "./dice.ts";
 import { tdbtoolCheck } from "./files.ts";
 import { Ours } from "./ours.ts";
 import { type Runtime, startOurs, startPeer } from "./peer.ts";
-import { FLAG, good, hex, type OpenWords, openIn } from "./session.ts";
+import { FLAG, good, hex, openIn, type OpenWords } from "./session.ts";
 import { Writer } from "./writer_watch.ts";
 
 /** What a run did. */
@@ -31,7 +32,10 @@ export interface WritersReport {
   readonly torn: number;
 }
 
-/** Makes the file large enough that no transaction has to grow it: libtdb's check fails after such a crash (D3). */
+/**
+ * Makes the file large enough that no transaction has to grow it: libtdb's check fails after
+ * such a crash (D3).
+ */
 async function prepare(words: OpenWords): Promise<void> {
   const peer = startPeer();
   await openIn(peer, { ...words, mode: "c" });
@@ -43,7 +47,10 @@ async function prepare(words: OpenWords): Promise<void> {
   await peer.end();
 }
 
-/** Runs the four writers for `durationMs`, killing one after the other; throws when anything was lost. */
+/**
+ * Runs the four writers for `durationMs`, killing one after the other; throws when anything was
+ * lost.
+ */
 export async function runWriters(
   path: string,
   durationMs: number,
@@ -104,8 +111,9 @@ export interface KillLoopReport {
 }
 
 /**
- * One writer of ours alone, killed at random moments of plain stores; after each kill both checks look at the file.
- * Reports what they say: a plain store has no recovery area to be taken back from.
+ * One writer of ours alone, killed at random moments of plain stores; after each kill both checks
+ * look at the file. Reports what they say: a plain store has no recovery area to be taken back
+ * from.
  */
 export async function runKillLoop(
   path: string,

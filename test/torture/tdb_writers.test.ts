@@ -1,5 +1,6 @@
 /**
- * Four processes write to one file, three of them are killed again and again: nothing acknowledged is lost.
+ * Four processes write to one file, three of them are killed again and again: nothing acknowledged
+ * is lost.
  *
  * What each does and why: test/live/writers.ts. A minute of it: npm run test:long -- writers.
  *

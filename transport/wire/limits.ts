@@ -3,6 +3,7 @@
  *
  * Does NOT promise: that a smaller thing fits everywhere; a disk may be full, a memory may be used up.
  */
+import { CtdbxError } from "./errors.ts";
 
 /** Longest key, bytes. */
 export const KEY_MAX = 65535;
@@ -16,3 +17,8 @@ export const MAPPED_MAX = 3584 * 1024 * 1024;
 export const HASH_SIZE_MAX = 268435456;
 /** Databases open in one thread. */
 export const DATABASES_MAX = 1024;
+
+/** The error of a thing that is larger than its limit. */
+export function tooLong(what: string, bytes: number, name: string, limit: number): CtdbxError {
+  return new CtdbxError("limit", `Cannot store: ${what} has ${bytes} bytes, ${name} is ${limit}`);
+}

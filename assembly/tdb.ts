@@ -78,6 +78,18 @@ export function tdbStore(
   return put2<Fast>(db, key, keyLen, hash, first, firstLen, second, secondLen, mode);
 }
 
+/** `tdbStore` of one run, with the hash made on the way. */
+export function tdbPlace(
+  db: usize,
+  key: usize,
+  keyLen: u32,
+  value: usize,
+  valueLen: u32,
+  mode: u32,
+): i32 {
+  return tdbStore(db, key, keyLen, tdbHash(db, key, keyLen), value, valueLen, 0, 0, mode);
+}
+
 /** Deletes a key. 0 done, 1 fault, 2 not found. */
 export function tdbRemove(db: usize, key: usize, keyLen: u32, hash: u32): i32 {
   return slow(db) ? remove<Slow>(db, key, keyLen, hash) : remove<Fast>(db, key, keyLen, hash);

@@ -10,7 +10,7 @@
  * Does NOT promise: that bytes overwritten in place are old or new as a whole; that takes a transaction.
  * Upstream: tdb store and delete; differs from upstream: the successor is linked before the old record goes.
  */
-import { allocate, free, lockFree, unlockFree } from "./tdb_freelist";
+import { allocate, free, lockFree, take, unlockFree } from "./tdb_freelist";
 import {
   AT_SEQNUM,
   DATA_LEN,
@@ -188,12 +188,14 @@ export function put2<M>(
       return FAULTY;
     }
   }
-  setWord<M>(db, off + KEY_LEN, keyLen);
-  setWord<M>(db, off + DATA_LEN, dataLen);
-  setWord<M>(db, off + FULL_HASH, hash);
   put<M>(db, off + RECORD, key, keyLen);
   put<M>(db, off + RECORD + keyLen, first, firstLen);
   if (secondLen != 0) put<M>(db, off + RECORD + keyLen + firstLen, second, secondLen);
+  // From here to the link there are only a few words: who dies in between leaves space on no list.
+  if (locked) take<M>(db);
+  setWord<M>(db, off + KEY_LEN, keyLen);
+  setWord<M>(db, off + DATA_LEN, dataLen);
+  setWord<M>(db, off + FULL_HASH, hash);
   if (old == 0) {
     const head = headOf(db, hash);
     setWord<M>(db, off + NEXT, word<M>(db, head));

@@ -20,9 +20,10 @@ import {
   indexed,
   isGuard,
   makeIndex,
+  keepsClass,
   settle,
   SPOILT,
-  takeFit,
+  findFit,
   unlist,
 } from "./tdb_index";
 import {
@@ -34,6 +35,9 @@ import {
   DB_INDEX_OPEN,
   DB_NUMBER,
   DB_SIZE,
+  DB_TAKE,
+  DB_TAKE_NEED,
+  DB_TAKE_PRED,
   DEAD,
   FAULT,
   fault,
@@ -133,18 +137,26 @@ function within<M>(db: usize, off: u32, recLen: u32): bool {
 }
 
 /**
- * Space for `payload` bytes of key and value: a record with rec_len and tailer set, in no list, its magic still
- * FREE (whoever dies now leaves free space, not a record). FAULT: corrupt, no space.
+ * Finds space for a record of `payload` bytes of key and value: where it will lie. Nothing is changed yet but
+ * what makes room; the caller writes key and value there, then calls `take`, then links the record. A process
+ * killed before `take` leaves the free list as it was. FAULT: corrupt, no space.
  */
 export function allocate<M>(db: usize, payload: u32): u32 {
-  if (payload > 0xffffff00 - RECORD) return fault(db, FAULT_NO_SPACE, payload);
+  if (payload > 0x7fffff00) return fault(db, FAULT_NO_SPACE, payload);
   const need = classFloor((payload + 7) & ~3);
   store<u32>(db, load<u32>(db, DB_EPOCH) + 1, DB_EPOCH);
   // Grown space is large enough for this and for an index; an index is given up and made anew once.
   for (let round = 0; round < 4; round++) {
-    const off = settle<M>(db) ? takeFit<M>(db, need) : walk<M>(db, need);
-    if (off == SPOILT) continue;
-    if (off != 0) return off;
+    store<u32>(db, 0, DB_TAKE_PRED);
+    const from = settle<M>(db) ? findFit<M>(db, need) : walk<M>(db, need);
+    if (from == SPOILT) continue;
+    if (from == FAULT) return FAULT;
+    if (from != 0) {
+      store<u32>(db, from, DB_TAKE);
+      store<u32>(db, need, DB_TAKE_NEED);
+      const recLen = word<M>(db, from + REC_LEN);
+      return splits(recLen, need) ? from + recLen - need : from;
+    }
     if (hostGrow(load<u32>(db, DB_NUMBER), need + RECORD) == 0) {
       return fault(db, FAULT_NO_SPACE, need);
     }
@@ -152,7 +164,25 @@ export function allocate<M>(db: usize, payload: u32): u32 {
   return fault(db, FAULT_NO_SPACE, need);
 }
 
-/** Best fit on a short list. 0: nothing fits. A list that turns out long is indexed first. */
+/** Takes what `allocate` found off the list: a record with rec_len and tailer set, its magic still FREE. */
+export function take<M>(db: usize): void {
+  const from = load<u32>(db, DB_TAKE);
+  const need = load<u32>(db, DB_TAKE_NEED);
+  const pred = load<u32>(db, DB_TAKE_PRED);
+  const recLen = word<M>(db, from + REC_LEN);
+  if (!splits(recLen, need)) {
+    if (pred != 0) setWord<M>(db, pred, word<M>(db, from + NEXT));
+    else unlist<M>(db, from);
+  } else if (pred != 0 || keepsClass<M>(db, from, recLen - need - RECORD)) {
+    carve<M>(db, from, recLen, need);
+  } else {
+    unlist<M>(db, from);
+    carve<M>(db, from, recLen, need);
+    add<M>(db, from);
+  }
+}
+
+/** The best fit on a short list, with the place of the pointer to it in DB_TAKE_PRED. 0: nothing fits. */
 function walk<M>(db: usize, need: u32): u32 {
   let best: u32 = 0;
   let bestLen: u32 = 0;
@@ -172,15 +202,11 @@ function walk<M>(db: usize, need: u32): u32 {
     if (steps == WALK_MAX + 1) {
       const made = makeIndex<M>(db);
       if (made == FAULT) return FAULT;
-      if (made != 0) return takeFit<M>(db, need); // of an index just made: never spoilt
+      if (made != 0) return findFit<M>(db, need); // of an index just made: never spoilt
     }
   }
-  if (best == 0) return 0;
-  if (bestLen < need + SPLIT_MIN) {
-    setWord<M>(db, bestPred, word<M>(db, best + NEXT));
-    return best;
-  }
-  return carve<M>(db, best, bestLen, need);
+  store<u32>(db, bestPred, DB_TAKE_PRED);
+  return best;
 }
 
 /** Cuts the last `need` bytes (and a header) off a free record that is larger; the front stays what it is. */

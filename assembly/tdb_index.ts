@@ -271,11 +271,11 @@ export function unlist<M>(db: usize, off: u32): void {
   }
 }
 
-/** takeFit found an index that does not hold; it is given up, settle makes another. */
+/** findFit found an index that does not hold; it is given up, settle makes another. */
 export const SPOILT: u32 = 2;
 
-/** A record of at least `need` (a class floor) from the open index, out of the list; 0 = none, SPOILT. */
-export function takeFit<M>(db: usize, need: u32): u32 {
+/** A free record of at least `need` (a class floor) in the open index, still listed; 0 = none, SPOILT. */
+export function findFit<M>(db: usize, need: u32): u32 {
   const index = load<u32>(db, DB_INDEX_OPEN);
   const size = classFrom<M>(db, index, classOf(need));
   if (size >= CLASSES) return 0;
@@ -285,18 +285,12 @@ export function takeFit<M>(db: usize, need: u32): u32 {
     spoil<M>(db, index);
     return SPOILT;
   }
-  const recLen = word<M>(db, off + REC_LEN);
-  if (!splits(recLen, need)) {
-    unlist<M>(db, off);
-    return off;
-  }
-  if (classOf(recLen - need - RECORD) == word<M>(db, off + CLASS)) {
-    return carve<M>(db, off, recLen, need);
-  }
-  unlist<M>(db, off);
-  const made = carve<M>(db, off, recLen, need);
-  add<M>(db, off);
-  return made;
+  return off;
+}
+
+/** Is a record still filed right with this length? */
+export function keepsClass<M>(db: usize, off: u32, recLen: u32): bool {
+  return classOf(recLen) == word<M>(db, off + CLASS);
 }
 
 /** Walks the list, merges neighbours, and files everything in a new index. 0: no record has room for one. */

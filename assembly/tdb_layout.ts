@@ -64,6 +64,9 @@ export const DB_FRAMES: usize = 60; // overlay: number of frames
 export const DB_LAST_FRAME: usize = 64; // overlay: newest frame, a list through each frame's header
 export const DB_INDEX_OPEN: usize = 68; // offset of the free list's index while this handle changes it
 export const DB_INDEX_PAUSE: usize = 72; // calls left before another attempt to make one
+export const DB_TAKE: usize = 76; // the free record that an allocation found
+export const DB_TAKE_NEED: usize = 80; // rec_len wanted of it
+export const DB_TAKE_PRED: usize = 84; // where the pointer to it lies; 0 = it is indexed
 export const DB_BYTES: usize = 256;
 
 /** Bits of DB_FLAGS. */

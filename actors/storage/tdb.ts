@@ -13,6 +13,7 @@
  * Upstream: tdb.
  */
 import * as host from "../../assembly/host/tdb_kernels.ts";
+import type { TdbKernels } from "../../assembly/host/tdb_kernels.ts";
 import type { LockKind } from "../../transport/image.ts";
 import { CtdbxError } from "../../transport/wire/errors.ts";
 import { KEY_MAX, tooLong, VALUE_MAX } from "../../transport/wire/limits.ts";
@@ -43,6 +44,8 @@ export class Tdb {
   readonly #view: RecordView;
   readonly #bytes: Uint8Array<ArrayBuffer>;
   readonly #db: number;
+  readonly #kernel: TdbKernels;
+  readonly #unlocked: boolean;
   /** A small view: both runtimes compile accesses to it better than to the whole Memory. */
   readonly #keyScratch: Uint8Array;
 
@@ -55,6 +58,8 @@ export class Tdb {
     this.guard = new TdbGuard(core, options, () => this.#transaction.heal());
     this.#bytes = core.memory.bytes;
     this.#db = core.db;
+    this.#kernel = core.kernel;
+    this.#unlocked = core.locks.kind === "none";
     this.#keyScratch = this.#bytes.subarray(host.KEY_AT, host.KEY_AT + KEY_MAX);
   }
 
@@ -98,6 +103,12 @@ export class Tdb {
 
   /** Calls `read` with the record of a key, in place and under the chain's lock. Undefined: no such record. */
   parse<T>(key: Uint8Array, read: (record: RecordView) => T): T | undefined {
+    if (this.#unlocked && this.core.looked) {
+      // Nothing to lock, nothing to give back: this is the whole of it.
+      const off = this.#kernel.tdbSeek(this.#db, host.KEY_AT, this.#putKey(key)) >>> 0;
+      if (off > host.FAULT) return read(see(this.core, this.#view, off));
+      if (off === 0) return undefined;
+    }
     const keyLen = this.#putKey(key);
     const chain = this.guard.enter(keyLen, "read");
     try {
@@ -141,6 +152,19 @@ export class Tdb {
     const length = value.length;
     if (length <= host.VALUE_ROOM) {
       this.#bytes.set(value, host.VALUE_AT);
+      if (this.#unlocked && this.core.looked) {
+        const { KEY_AT, VALUE_AT } = host;
+        const answer = this.#kernel.tdbPlace(
+          this.#db,
+          KEY_AT,
+          keyLen,
+          VALUE_AT,
+          length,
+          host.MODE[mode],
+        );
+        if (answer === host.ANSWER.done) return;
+        // Whatever it was had no effect: the long way says what.
+      }
       this.#change(keyLen, host.VALUE_AT, length, host.MODE[mode]);
       return;
     }

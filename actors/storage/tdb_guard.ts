@@ -57,15 +57,15 @@ export class TdbGuard {
 
   /** Takes the lock for the key in scratch. Answers its chain, or NO_CHAIN. Throws "busy", "truncated". */
   enter(keyLen: number, kind: LockKind): number {
-    // The way of most calls, small enough to be compiled into them.
-    if (this.#unlocked && this.#core.looked && !this.#hasArea()) return NO_CHAIN;
+    // Without locks nobody else works on the file: once a turn is enough. Small, to be compiled into callers.
+    if (this.#unlocked && this.#core.looked) return NO_CHAIN;
     return this.#enterSlowly(keyLen, kind);
   }
 
   #enterSlowly(keyLen: number, kind: LockKind): number {
     if (!this.#core.looked) this.#look();
     if (this.#unlocked) {
-      if (this.#hasArea() && this.isPending()) this.recoverNow();
+      if (this.isPending()) this.recoverNow();
       return NO_CHAIN;
     }
     const { kernel, db, locks } = this.#core;

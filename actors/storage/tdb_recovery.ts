@@ -165,13 +165,10 @@ function cutTail(core: TdbCore, eof: number, start: number, recLen: number): voi
 
 /** Reads the header again: the restored bytes may have changed it. */
 function requireHeader(core: TdbCore): void {
-  const bytes = core.memory.bytes.subarray(core.base, core.base + HEADER_BYTES);
-  if (!hasMagicText(bytes)) throw bad(core, 0, "the header is gone after it");
-  readHeader(
-    core.header.mutexSize === 0 ? bytes : core.memory.bytes.subarray(core.image.address),
-    core.image.mapped,
-    core.image.path,
-  );
+  // Never a view up to the memory's end: V8's optimised code misreads arrays of more than 2 GiB.
+  const headerAt = (at: number) => core.memory.bytes.subarray(at, at + HEADER_BYTES);
+  if (!hasMagicText(headerAt(core.base))) throw bad(core, 0, "the header is gone after it");
+  readHeader(headerAt(core.image.address), core.image.mapped, core.image.path);
 }
 
 /**

@@ -42,6 +42,9 @@ export const DB = {
   lastFrame: 64,
   indexOpen: 68,
   indexPause: 72,
+  take: 76,
+  takeNeed: 80,
+  takePred: 84,
 } as const;
 /** Bytes of a descriptor. */
 export const DB_BYTES = 256;
@@ -105,6 +108,15 @@ export interface TdbKernels {
     firstLen: number,
     second: number,
     secondLen: number,
+    mode: number,
+  ): number;
+  /** tdbStore of one run, with the hash made on the way. ANSWER. */
+  tdbPlace(
+    db: number,
+    key: number,
+    keyLen: number,
+    value: number,
+    valueLen: number,
     mode: number,
   ): number;
   /** Deletes a key. ANSWER. */

@@ -4,7 +4,8 @@
  *
  *   two files:   every word to both, both answers must be the model's
  *   in turns:    ours opens, works, closes; libtdb opens, works, closes; ...
- *   mixed:       both have it open, the dice say who does the next operation
+ *   mixed:       both have it open, the dice say who does the next operation; once more with the
+ *                file mapped where addresses are above 2 GiB, which engines compile differently
  *
  * After each: same records, same tdbdump, `tdbtool check` and our check pass. A failure names the
  * seed.
@@ -13,6 +14,8 @@
  */
 
 import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { threadMemory } from "../../assembly/host/memory.ts";
 import { RealImageStore } from "../../transport/real_image.ts";
 import { limit } from "../limit.ts";
 import { inFolder } from "./files.ts";
@@ -44,6 +47,33 @@ for (const [index, kind] of KINDS.entries()) {
     limit(60_000, async () => {
       peerProgram();
       await inFolder((folder) => mixed(new RealImageStore(), folder, kind, seed, 900));
+    }),
+  );
+}
+
+/**
+ * Reserved below the file, so that its addresses do not fit into 31 bits: 2.5 GiB, never
+ * touched.
+ */
+const BELOW_BYTES = 2.5 * 1024 * 1024 * 1024;
+
+for (const kind of KINDS.filter((each) => ["old hash", "mutexes"].includes(each.name))) {
+  random(
+    `mixed on a file that is mapped above 2 GiB: ${kind.name} (seed ${FIRST_SEED})`,
+    limit(60_000, async () => {
+      peerProgram();
+      const { regions } = threadMemory();
+      const below = regions.take(BELOW_BYTES);
+      assert.ok(below !== undefined, "no room");
+      const next = regions.take(1024 * 1024) ?? 0;
+      regions.give(next, 1024 * 1024);
+      assert.ok(next > 2 ** 31, "the file would not be mapped above");
+      try {
+        const store = new RealImageStore();
+        await inFolder((folder) => mixed(store, folder, kind, FIRST_SEED, 2000));
+      } finally {
+        regions.give(below, BELOW_BYTES);
+      }
     }),
   );
 }

@@ -17,6 +17,7 @@ import * as assert from "uvu/assert";
 import { check } from "../../../actors/storage/tdb_check.ts";
 import type { Tdb } from "../../../actors/storage/tdb.ts";
 import { openTdb, type TdbOptions } from "../../../actors/storage/tdb_open.ts";
+import type { Image, ImageOptions, ImageStore } from "../../../transport/image.ts";
 import { SimCrash, type SimFault, SimImageStore } from "../../../transport/sim/image.ts";
 import { CtdbxError } from "../../../transport/wire/errors.ts";
 
@@ -94,6 +95,39 @@ const PLANS: readonly Plan[] = [
     },
   },
 ];
+
+/** A disk that is full after `left` more growths of its files. */
+class FullDisk implements ImageStore {
+  left = Infinity;
+  readonly #inner: SimImageStore;
+
+  constructor(seed: number) {
+    this.#inner = new SimImageStore({ seed });
+  }
+
+  open(path: string, options?: ImageOptions): Image {
+    const image = this.#inner.open(path, options);
+    const extend = image.extend.bind(image);
+    image.extend = (size) => {
+      if (this.left <= 0) throw new CtdbxError("no_space", `Cannot extend ${path}: full`);
+      this.left--;
+      extend(size);
+    };
+    return image;
+  }
+
+  exists(path: string): boolean {
+    return this.#inner.exists(path);
+  }
+
+  remove(path: string): void {
+    this.#inner.remove(path);
+  }
+
+  rename(from: string, to: string): void {
+    this.#inner.rename(from, to);
+  }
+}
 
 /** What a run of `change` came to. */
 interface Attempt {
@@ -258,33 +292,40 @@ for (const fault of ["no_space", "io"] as const) {
 }
 
 refusals(
-  "no_space at every step of plain stores: the store fails, the file stays good",
+  "a disk full from the n-th growth on fails plain stores, until there is space",
   async () => {
     let refused = 0;
-    for (let n = 1; n <= STEPS_MAX; n++) {
-      const store = new SimImageStore({ seed: n });
-      const tdb = await openTdb(store, PATH, { create: true, hashSize: 7 });
-      const start = store.steps;
-      store.failAt(n, "no_space");
-      const stored: string[] = [];
-      for (let i = 0; i < 60; i++) {
-        try {
-          tdb.store(bytes(`key ${i}`), filled(400 * i, i));
-          stored.push(`key ${i}`);
-        } catch (error) {
-          assert.instance(error, CtdbxError);
-          assert.is((error as CtdbxError).code, "no_space");
-          assert.is(tdb.exists(bytes(`key ${i}`)), false);
-          refused++;
+    for (let n = 0; n < 4; n++) {
+      const disk = new FullDisk(n);
+      const tdb = await openTdb(disk, PATH, { create: true, hashSize: 7 });
+      disk.left = n;
+      const stored = new Set<string>();
+      // Each is too large for what the one before has made the file grow by.
+      const lengths = [1, 3000, 90_000, 700_000, 5_000_000];
+      for (const spaceLeft of [n, Infinity]) {
+        disk.left = spaceLeft;
+        for (const [i, length] of lengths.entries()) {
+          const key = `key ${i}`;
+          try {
+            tdb.store(bytes(key), filled(length, i));
+            stored.add(key);
+          } catch (error) {
+            assert.instance(error, CtdbxError, String(error));
+            assert.is((error as CtdbxError).code, "no_space");
+            assert.is(spaceLeft, n);
+            refused++;
+          }
         }
+        for (const [i, length] of lengths.entries()) {
+          const found = tdb.fetch(bytes(`key ${i}`));
+          assert.is(found?.length, stored.has(`key ${i}`) ? length : undefined);
+        }
+        await wantSound(tdb);
       }
-      for (const key of stored) assert.ok(tdb.exists(bytes(key)));
-      await wantSound(tdb);
-      const done = store.steps - start < n;
+      assert.is(stored.size, lengths.length);
       tdb.close();
-      if (done) break;
     }
-    assert.ok(refused > 2, `${refused} refusals`);
+    assert.ok(refused > 6, `${refused} refusals`);
   },
 );
 refusals.run();

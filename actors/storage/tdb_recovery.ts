@@ -191,10 +191,16 @@ export function usableArea(core: TdbCore): { start: number; capacity: number } |
   return capacity % 4 === 0 ? { start, capacity } : undefined;
 }
 
-/** Is this an area without a transaction: its lengths inside the file, not only zeros? */
+/** Is this an area without a transaction: its lengths inside the file, not only zeros, records before it? */
 function idle(core: TdbCore, start: number): boolean {
   const recLen = core.word(start + RECORD.recLen);
-  return recLen !== 0 && recLen <= core.size - RECORD_BYTES - start;
+  if (recLen === 0 || recLen > core.size - RECORD_BYTES - start) return false;
+  if (start === core.header.dataStart) return true;
+  // libtdb announces an area before the space in front of it is anybody's.
+  const length = core.word(start - 4);
+  const before = start - length;
+  return length % 4 === 0 && length >= RECORD_BYTES + 4 && before >= core.header.dataStart &&
+    core.word(before + RECORD.recLen) === length - RECORD_BYTES;
 }
 
 /** Forgets an area that was announced but never written, or that the file is too short for. */

@@ -31,8 +31,11 @@ import {
 /** The file ends at whole pages. */
 const PAGE = 4096;
 
-/** Smallest capacity of an area made here, bytes: most later transactions find room in it. */
-const AREA_MIN = 16 * 1024;
+/**
+ * Smallest capacity of an area made here, bytes. libtdb saves whole pages, so that its transactions need several
+ * times what ours do; one that finds the area too small moves it, and leaves it behind if it is cancelled then.
+ */
+const AREA_MIN = 128 * 1024;
 /** Space that a transaction with a new area must add before it: a record's header and more. */
 const GAP_MIN = 64;
 

@@ -44,16 +44,25 @@ export function changedRecords(): Records {
 }
 
 /**
- * Makes the base in a session; `first`: a transaction before the one that is killed, so that
- * there is an area.
+ * Makes the base in a session. `first`: with a transaction before, so that there is a recovery
+ * area; `middle`: and with so much behind it that the file has grown since.
  */
-export async function makeBase(session: Session, first: boolean): Promise<void> {
+export async function makeBase(session: Session, first: boolean, middle: boolean): Promise<void> {
+  if (first) {
+    await good(session, "begin");
+    await good(session, "store", hex("k0"), "00", 0);
+    await good(session, "store", hex("k0"), value(0, 0), 0);
+    await good(session, "commit");
+  }
   for (const [key, word] of baseRecords()) await good(session, "store", key, word, 0);
-  if (!first) return;
-  await good(session, "begin");
-  await good(session, "store", hex("k0"), "00", 0);
-  await good(session, "store", hex("k0"), value(0, 0), 0);
-  await good(session, "commit");
+  if (!middle) return;
+  const size = await good(session, "mapsize");
+  const filler: string[] = [];
+  for (let i = 0; await good(session, "mapsize") === size; i++) {
+    filler.push(hex(`filler ${i}`));
+    await good(session, "store", hex(`filler ${i}`), value(i, 100), 0);
+  }
+  for (const key of filler) await good(session, "delete", key);
 }
 
 /** The words of the change, without begin and commit. */

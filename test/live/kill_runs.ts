@@ -43,17 +43,18 @@ export interface KillReport {
 export interface KillKind {
   readonly name: string;
   readonly flags: number;
-  /** Is there a recovery area already? */
-  readonly area: boolean;
+  /** Is there a recovery area already: made by whom? Ours are small. */
+  readonly area: "none" | "libtdb" | "ours";
 }
 
 const MUTEX = FLAG.MUTEX_LOCKING | FLAG.INCOMPATIBLE_HASH;
 /** What is tried. */
 export const KILL_KINDS: readonly KillKind[] = [
-  { name: "a recovery area is there", flags: 0, area: true },
-  { name: "the first transaction", flags: FLAG.INCOMPATIBLE_HASH, area: false },
-  { name: "big-endian", flags: FLAG.CONVERT, area: true },
-  { name: "mutexes", flags: MUTEX, area: true },
+  { name: "a large recovery area is there", flags: 0, area: "libtdb" },
+  { name: "a small one in the middle", flags: FLAG.INCOMPATIBLE_HASH, area: "ours" },
+  { name: "the first transaction", flags: FLAG.INCOMPATIBLE_HASH, area: "none" },
+  { name: "big-endian", flags: FLAG.CONVERT, area: "libtdb" },
+  { name: "mutexes", flags: MUTEX, area: "libtdb" },
 ];
 
 function openWords(path: string, kind: KillKind): OpenWords {
@@ -63,9 +64,10 @@ function openWords(path: string, kind: KillKind): OpenWords {
 async function makeFile(folder: string, kind: KillKind): Promise<string> {
   const path = join(folder, "base.tdb");
   const peer = startPeer();
-  await openIn(peer, openWords(path, kind));
-  await makeBase(peer, kind.area);
-  await good(peer, "close");
+  const maker = kind.area === "ours" ? new Ours(new RealImageStore()) : peer;
+  await openIn(maker, openWords(path, kind));
+  await makeBase(maker, kind.area !== "none", kind.area === "ours");
+  await good(maker, "close");
   await peer.end();
   return path;
 }

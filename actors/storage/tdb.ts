@@ -50,7 +50,7 @@ export class Tdb {
   readonly #keyScratch: Uint8Array;
 
   /** Use openTdb(). */
-  constructor(core: TdbCore, options: { noSync: boolean }) {
+  constructor(core: TdbCore, options: { noSync: boolean; areaMin: number }) {
     this.core = core;
     this.#locks = core.locks;
     this.#transaction = new TdbTransaction(core, options);

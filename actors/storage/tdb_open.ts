@@ -27,6 +27,7 @@ import {
   requireWritable,
   type TdbHeader,
 } from "./tdb_header.ts";
+import { AREA_MIN } from "./tdb_transaction.ts";
 import { type LockClass, TdbLocks } from "./tdb_locks.ts";
 import { mutexAreaBytes } from "./tdb_mutexes.ts";
 import { pending } from "./tdb_recovery.ts";
@@ -55,6 +56,8 @@ export interface TdbOptions {
   readonly maxDead?: number;
   /** Transactions do not sync: they survive a killed process, not a power loss. Default false. */
   readonly noSync?: boolean;
+  /** Smallest recovery area that a transaction makes, bytes. Default 128 KiB. */
+  readonly areaMin?: number;
   /** How long to wait for a lock, milliseconds. Default 10 000. */
   readonly lockTimeoutMs?: number;
 }
@@ -223,5 +226,5 @@ function makeTdb(image: Image, header: TdbHeader, kind: LockClass, options: TdbO
     seqnum: options.seqnum === true,
     readOnly: options.readOnly === true,
   });
-  return new Tdb(core, { noSync: options.noSync === true });
+  return new Tdb(core, { noSync: options.noSync === true, areaMin: options.areaMin ?? AREA_MIN });
 }

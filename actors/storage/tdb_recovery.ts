@@ -1,12 +1,12 @@
 /**
  * The recovery area of a TDB file: how a transaction that died is taken back.
  *
- *   header 24: next 0 | rec_len capacity | key_len old file size | data_len used | hash 0 | magic
+ *   header 24: next 0 | rec_len capacity | key_len old file size | data_len used | hash: area before | magic
  *   data: { offset, length, old bytes } ... | 24 + rec_len
  *
  * While its magic is RECOVERY the pages of the file may be half new. Everything in the area is read and judged
  * before the first byte is written. Entries may cover the area itself (a page that was dirty around it): those
- * bytes are written last, so that a second crash finds the rest in place or the magic still there.
+ * bytes are left as they are.
  *
  * Does NOT promise: that what is restored is good; check tells. What the dead transaction added to the file still
  * belongs to no record afterwards: TdbTransaction.heal makes it free space.
@@ -86,22 +86,20 @@ function requireSameHeader(core: TdbCore, where: number, entry: Entry): void {
   }
 }
 
-/** Writes the parts of an entry that lie outside (or inside) of the area. */
-function restore(
-  core: TdbCore,
-  entry: Entry,
-  area: readonly [number, number],
-  within: boolean,
-): void {
-  const shift = core.header.mutexSize;
+/**
+ * Writes an entry, but for what lies in the area: its old contents mean nothing, and until the magic is off a
+ * second crash needs the entries.
+ */
+function restore(core: TdbCore, entry: Entry, area: readonly [number, number]): void {
   const last = entry.offset + entry.length;
-  const write = (from: number, to: number): void => {
-    if (from < to) core.image.write(shift + from, entry.from + from - entry.offset, to - from);
-  };
-  if (within) write(Math.max(entry.offset, area[0]), Math.min(last, area[1]));
-  else {
-    write(entry.offset, Math.min(last, area[0]));
-    write(Math.max(entry.offset, area[1]), last);
+  for (
+    const [from, to] of [[entry.offset, Math.min(last, area[0])], [
+      Math.max(entry.offset, area[1]),
+      last,
+    ]] as const
+  ) {
+    if (from >= to) continue;
+    core.image.write(core.header.mutexSize + from, entry.from + from - entry.offset, to - from);
   }
 }
 
@@ -132,12 +130,13 @@ export function recover(core: TdbCore, options: { noSync: boolean }): void {
     core.kernel.tdbGet(core.db, start, at, bytes);
     const entries = readEntries(core, start, at, eof);
     const area = [start, start + bytes] as const;
-    for (const entry of entries) restore(core, entry, area, false);
+    for (const entry of entries) restore(core, entry, area);
     cutTail(core, eof, start, recLen);
     sync();
-    for (const entry of entries) restore(core, entry, area, true);
-    // The restored header may point to an area that is older and still whole.
-    if (eof <= start && core.recoveryStart === start) core.setWord(AT.recoveryStart, 0);
+    if (eof <= start) {
+      core.setWord(AT.recoveryStart, areaBefore(core, start, eof));
+      sync();
+    }
     core.setWord(start + RECORD.magic, 0);
     sync();
   } finally {
@@ -145,6 +144,12 @@ export function recover(core: TdbCore, options: { noSync: boolean }): void {
   }
   core.set(DB.indexOpen, 0);
   requireHeader(core);
+}
+
+/** The area that the header pointed to before, noted in the hash word of one that we made; 0: none. */
+function areaBefore(core: TdbCore, start: number, eof: number): number {
+  const before = core.word(start + RECORD.hash);
+  return before < eof && inside(core, before) && idle(core, before) ? before : 0;
 }
 
 /**

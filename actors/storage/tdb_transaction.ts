@@ -35,7 +35,7 @@ const PAGE = 4096;
  * Smallest capacity of an area made here, bytes. libtdb saves whole pages, so that its transactions need several
  * times what ours do; one that finds the area too small moves it, and leaves it behind if it is cancelled then.
  */
-const AREA_MIN = 128 * 1024;
+export const AREA_MIN = 128 * 1024;
 /** Space that a transaction with a new area must add before it: a record's header and more. */
 const GAP_MIN = 64;
 
@@ -44,13 +44,15 @@ export class TdbTransaction {
   readonly #core: TdbCore;
   readonly #overlay: Overlay;
   readonly #noSync: boolean;
+  readonly #areaMin: number;
   #stage: "none" | "open" | "prepared" = "none";
   #broken: CtdbxError | undefined;
   #area: Area | undefined;
   #flags = 0;
 
-  constructor(core: TdbCore, options: { noSync: boolean }) {
+  constructor(core: TdbCore, options: { noSync: boolean; areaMin: number }) {
     this.#core = core;
+    this.#areaMin = options.areaMin;
     this.#overlay = new Overlay(core);
     this.#noSync = options.noSync;
   }
@@ -274,7 +276,7 @@ export class TdbTransaction {
   }
 
   #placeArea(place: "longer" | "new", start: number, dataLen: number): Area {
-    const roomy = Math.max(AREA_MIN, dataLen + (dataLen >>> 1));
+    const roomy = Math.max(this.#areaMin, dataLen + (dataLen >>> 1));
     const end = Math.ceil((start + RECORD_BYTES + roomy) / PAGE) * PAGE;
     if (end > FILE_MAX) throw this.#tooLarge();
     this.#core.set(DB.size, end);

@@ -29,7 +29,7 @@ function changes(): Map<string, string | undefined> {
   const list = new Map<string, string | undefined>();
   for (let i = 0; i < BASE_COUNT; i += 3) list.set(hex(`k${i}`), undefined);
   for (let i = 1; i < BASE_COUNT; i += 4) list.set(hex(`k${i}`), value(i + 1, 300 + 90 * i));
-  for (let i = 0; i < 10; i++) list.set(hex(`new ${i}`), value(i, 1000 * i));
+  for (let i = 0; i < 10; i++) list.set(hex(`new ${i}`), value(i, 3500 * i));
   return list;
 }
 

@@ -111,8 +111,9 @@ function join(old: string | undefined, value: string): string {
 }
 
 /**
- * The words as a session needs them, where libtdb leaves a file that its own check refuses. A prepare followed by a
- * cancel: when the recovery area was too small, the old area then belongs to nobody (its commit prepares anyway). libtdb's wipe works with the file size it knew before a
+ * The words as a session needs them, where libtdb leaves a file that its own check refuses. A
+ * prepare followed by a cancel: when the recovery area was too small, the old area then belongs to
+ * nobody (its commit prepares anyway). libtdb's wipe works with the file size it knew before a
  * commit of its own made the file grow (D1 of the format notes): it then leaves records behind,
  * and its own check fails. Inside a transaction it looks at the size first.
  */

@@ -14,7 +14,7 @@ import { KILL_KINDS, killLibtdb, killOurs } from "./kill_runs.ts";
 import { peerProgram, thisRuntime } from "./peer.ts";
 
 /** Of the many steps in the middle of a commit, one in so many; test/long/crash.ts does all. */
-const STRIDE = thisRuntime() === "bun" ? 17 : 19;
+const STRIDE = thisRuntime() === "bun" ? 31 : 37;
 
 const crash = suite("TDB: killed in a commit");
 for (const kind of KILL_KINDS) {

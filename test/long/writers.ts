@@ -19,10 +19,11 @@ async function main(words: string[]): Promise<void> {
     const report = await inFolder((folder) =>
       runWriters(join(folder, "writers.tdb"), seconds * 1000, seed, mutex)
     );
-    const { kills, acknowledged, torn } = report;
+    const { kills, acknowledged, torn, complaint } = report;
     console.log(
       `writers, ${mutex ? "mutexes" : "byte ranges"}, ${seconds} s, seed ${seed}: ` +
-        `${kills} kills, ${acknowledged} acknowledged, none lost, ${torn} torn in place`,
+        `${kills} kills, ${acknowledged} acknowledged, none lost, ${torn} torn in place; ` +
+        (complaint === "" ? "both checks pass" : `repack mended: ${complaint}`),
     );
   }
 }

@@ -58,11 +58,19 @@ const PLANS: readonly Plan[] = [
   },
   {
     name: "the file grows, the area is too small",
-    options: { hashSize: 7 },
+    options: { hashSize: 7, areaMin: 4096 },
     base: firstBase,
     change: (tdb) => {
       storeMany(tdb, 10, 24, (i) => 60 * i);
       for (let i = 0; i < 10; i++) tdb.delete(bytes(`key ${i}`));
+    },
+  },
+  {
+    name: "the area is too small and at the end",
+    options: { hashSize: 7, areaMin: 1024 },
+    base: firstBase,
+    change: (tdb) => {
+      for (let i = 0; i < 20; i++) tdb.delete(bytes(`key ${i}`));
     },
   },
   {

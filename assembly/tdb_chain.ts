@@ -15,6 +15,7 @@ import {
   AT_SEQNUM,
   DATA_LEN,
   DB_BASE,
+  DB_DATA_START,
   DB_EPOCH,
   DB_FAULT_KIND,
   DB_FLAGS,
@@ -43,6 +44,7 @@ import {
   put,
   REC_LEN,
   RECORD,
+  RECORD_MIN,
   same,
   setWord,
   sound,
@@ -86,11 +88,14 @@ export function fits<M>(db: usize, off: u32): bool {
 
 /** The live record of a key: its offset, 0 = none, FAULT. DB_PRED then says where the pointer to it lies. */
 export function find<M>(db: usize, key: usize, keyLen: u32, hash: u32): u32 {
+  const start = load<u32>(db, DB_DATA_START);
+  // Places for a record's header are 0 .. room behind the start.
+  const room = load<u32>(db, DB_SIZE) - RECORD_MIN - start;
   let pred = headOf(db, hash);
   let off = word<M>(db, pred);
   let steps: u32 = 0;
   while (off != 0) {
-    if (!sound(db, off)) return fault(db, FAULT_OFFSET, off);
+    if (off - start > room || (off & 3) != 0) return fault(db, FAULT_OFFSET, off);
     const magic = word<M>(db, off + MAGIC);
     if (word<M>(db, off + FULL_HASH) == hash && magic == LIVE) {
       if (word<M>(db, off + KEY_LEN) == keyLen) {

@@ -10,17 +10,17 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { limit } from "../limit.ts";
 import { inFolder } from "./files.ts";
-import { KILL_KINDS, killLibtdb, killOurs } from "./kill_runs.ts";
+import { KILL_KINDS, killLibtdb, killOurs, killUnderOpenHandles } from "./kill_runs.ts";
 import { peerProgram, thisRuntime } from "./peer.ts";
 
 /** Of the many steps in the middle of a commit, one in so many; test/long/crash.ts does all. */
-const STRIDE = thisRuntime() === "bun" ? 31 : 37;
+const STRIDE = thisRuntime() === "bun" ? 41 : 47;
 
 const crash = suite("TDB: killed in a commit");
 for (const kind of KILL_KINDS) {
   crash(
     `ours, and libtdb finds before or after: ${kind.name}`,
-    limit(60_000, async () => {
+    limit(120_000, async () => {
       peerProgram();
       await inFolder(async (folder) => {
         const { kills, before } = await killOurs(folder, kind, thisRuntime(), STRIDE);
@@ -30,7 +30,7 @@ for (const kind of KILL_KINDS) {
   );
   crash(
     `libtdb, and ours finds before or after: ${kind.name}`,
-    limit(60_000, async () => {
+    limit(120_000, async () => {
       peerProgram();
       await inFolder(async (folder) => {
         const { kills, before } = await killLibtdb(folder, kind, STRIDE);
@@ -38,5 +38,16 @@ for (const kind of KILL_KINDS) {
       });
     }),
   );
+}
+for (const first of ["ours", "libtdb"] as const) {
+  for (const kind of KILL_KINDS.filter(({ area }) => area === "libtdb")) {
+    crash(`a handle that was open takes the dead commit back: ${first} first, ${kind.name}`, () => {
+      peerProgram();
+      return inFolder(async (folder) => {
+        const found = await killUnderOpenHandles(folder, kind, thisRuntime(), first);
+        assert.equal(found, ["before", "before", "before", "before"]);
+      });
+    });
+  }
 }
 crash.run();

@@ -3,9 +3,8 @@
  *
  *   by a process that honours the locks       a clear error on both runtimes
  *   by any other, between two turns           found before memory is touched: the same error
- *   by any other, within a turn               see trapped_child.ts: an error where Bun's WebAssembly
- *                                             touches it; where JavaScript does, and on Deno,
- * SIGBUS
+ *   by any other, within a turn               see trapped_child.ts: an error where WebAssembly
+ *                                             touches it on Bun; else SIGBUS
  *
  * Does NOT promise: that a process survives the last case; it shows what happens.
  */

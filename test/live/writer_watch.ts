@@ -121,7 +121,8 @@ export class Writer {
     if (oldWrong?.length !== 0 && newWrong?.length !== 0) {
       if (mode !== "plain" || !lostOnly) {
         throw new Error(
-          `${this.prefix} (${mode}): keys ${oldWrong} are not as before, ${newWrong} not as after: ` +
+          `${this.prefix} (${mode}): keys ${oldWrong} are not as before, ` +
+            `${newWrong} not as after: ` +
             `${shown[oldWrong?.[0] ?? 0]?.slice(0, 80)}, not ${this.#values[oldWrong?.[0] ?? 0]}`,
         );
       }

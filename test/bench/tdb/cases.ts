@@ -34,7 +34,8 @@ export interface Case {
 const BASE = {
   place: "memory",
   lock: "none",
-  warm: 20_000,
+  // The runtimes compile in steps; the last one comes after several hundred thousand calls.
+  warm: 1_000_000,
   sync: false,
   bars: {},
   roundsMax: 99,
@@ -50,7 +51,7 @@ export const CASES: readonly Case[] = [
   {
     ...SMALL,
     name: "small",
-    ops: 300_000,
+    ops: 1_000_000,
     works: [...ALL, "traverse", "check", "vary"],
     bars: { parse: 0.9, store: 0.9 },
   },
@@ -58,12 +59,12 @@ export const CASES: readonly Case[] = [
     ...SMALL,
     name: "small-fcntl",
     lock: "fcntl",
-    warm: 5000,
-    ops: 50_000,
+    warm: 100_000,
+    ops: 100_000,
     works: LOCKED,
     bars: LOCKED_BARS,
   },
-  { ...SMALL, name: "small-mutex", lock: "mutex", ops: 200_000, works: LOCKED, bars: LOCKED_BARS },
+  { ...SMALL, name: "small-mutex", lock: "mutex", ops: 500_000, works: LOCKED, bars: LOCKED_BARS },
   {
     ...LARGE,
     name: "large",
@@ -76,7 +77,7 @@ export const CASES: readonly Case[] = [
     ...LARGE,
     name: "large-fcntl",
     lock: "fcntl",
-    warm: 5000,
+    warm: 100_000,
     ops: 50_000,
     works: ["insert", "parse", "fetch", "store", "cycle"],
     bars: LOCKED_BARS,

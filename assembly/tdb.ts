@@ -22,6 +22,7 @@ import {
   BLOCK,
   DB_FAULT_KIND,
   DB_FLAGS,
+  DB_HASH,
   DB_HASH_SIZE,
   FAULT,
   Fast,
@@ -48,6 +49,18 @@ function slow(db: usize): bool {
 /** The hash of a key by the database's own function. */
 export function tdbHash(db: usize, key: usize, keyLen: u32): u32 {
   return load<u32>(db, DB_FLAGS) & FLAG_JENKINS ? jenkins(key, keyLen) : oldHash(key, keyLen);
+}
+
+/** The chain of a key; keeps its hash in the descriptor. */
+export function tdbChain(db: usize, key: usize, keyLen: u32): u32 {
+  const hash = tdbHash(db, key, keyLen);
+  store<u32>(db, hash, DB_HASH);
+  return hash % load<u32>(db, DB_HASH_SIZE);
+}
+
+/** `tdbFind` with the hash that `tdbChain` kept. */
+export function tdbFindKept(db: usize, key: usize, keyLen: u32): u32 {
+  return tdbFind(db, key, keyLen, load<u32>(db, DB_HASH));
 }
 
 /** Offset of the live record of a key; 0 none, 1 fault. */

@@ -191,7 +191,7 @@ export class RealImage implements Image {
   }
 
   tryMutex(offset: number): MutexOutcome {
-    this.#mutexCheck(offset);
+    if (!this.#mutexFits(offset)) this.#mutexCheck(offset);
     return this.#mutexes.take(offset);
   }
 
@@ -212,7 +212,7 @@ export class RealImage implements Image {
   }
 
   unlockMutex(offset: number): void {
-    this.#mutexCheck(offset);
+    if (!this.#mutexFits(offset)) this.#mutexCheck(offset);
     this.#mutexes.give(offset);
   }
 
@@ -267,6 +267,12 @@ export class RealImage implements Image {
 
   #lockName(range: LockRange, kind: LockKind): string {
     return `${range.start}+${range.length} of ${this.path} (${kind})`;
+  }
+
+  /** Is there nothing to refuse? What #mutexCheck asks one by one, for the way of every lock. */
+  #mutexFits(offset: number): boolean {
+    return this.#open && !this.readOnly && this.mutexSize !== 0 && offset >= 0 &&
+      offset + this.mutexSize <= this.#mapping.mapped;
   }
 
   #mutexCheck(offset: number): void {

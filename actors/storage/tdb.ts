@@ -249,8 +249,7 @@ export class Tdb {
   #chainOf(key: Uint8Array): number {
     this.guard.use();
     const keyLen = this.#putKey(key);
-    return (this.core.kernel.tdbHash(this.#db, host.KEY_AT, keyLen) >>> 0) %
-      this.core.header.hashSize;
+    return this.#kernel.tdbChain(this.#db, host.KEY_AT, keyLen);
   }
 
   /** Takes the chain of a key; false: another process holds it. Locks nest. */

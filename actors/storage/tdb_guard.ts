@@ -23,9 +23,7 @@ export class TdbGuard {
   readonly #noSync: boolean;
   readonly #heal: () => void;
   readonly #unlocked: boolean;
-  readonly #hashSize: number;
   readonly #words: Uint32Array;
-  #hash = 0;
   readonly #endOfTurn = (): void => {
     this.#core.looked = false;
   };
@@ -36,7 +34,6 @@ export class TdbGuard {
     this.#heal = heal;
     this.#noSync = options.noSync;
     this.#unlocked = core.locks.kind === "none";
-    this.#hashSize = core.header.hashSize;
     this.#words = core.memory.words;
   }
 
@@ -59,24 +56,30 @@ export class TdbGuard {
   enter(keyLen: number, kind: LockKind): number {
     // Without locks nobody else works on the file: once a turn is enough. Small, to be compiled into callers.
     if (this.#unlocked && this.#core.looked) return NO_CHAIN;
-    return this.#enterSlowly(keyLen, kind);
+    if (this.#unlocked || !this.#core.looked) return this.#enterFirst(keyLen, kind);
+    const { kernel, db, locks } = this.#core;
+    const chain = kernel.tdbChain(db, KEY_AT, keyLen);
+    const held = locks.enter(chain, kind);
+    return held && !this.#hasArea() ? chain : this.#enterSlowly(chain, kind, held);
   }
 
-  #enterSlowly(keyLen: number, kind: LockKind): number {
-    if (!this.#core.looked) this.#look();
-    if (this.#unlocked) {
-      if (this.isPending()) this.recoverNow();
-      return NO_CHAIN;
-    }
-    const { kernel, db, locks } = this.#core;
-    this.#hash = kernel.tdbHash(db, KEY_AT, keyLen);
-    const chain = (this.#hash >>> 0) % this.#hashSize;
-    for (;;) {
-      if (!locks.enter(chain, kind)) {
+  /** The first operation of a turn. */
+  #enterFirst(keyLen: number, kind: LockKind): number {
+    this.#look();
+    if (!this.#unlocked) return this.enter(keyLen, kind);
+    if (this.isPending()) this.recoverNow();
+    return NO_CHAIN;
+  }
+
+  /** The chain was not to be had, or it was and there is a recovery area to look at. */
+  #enterSlowly(chain: number, kind: LockKind, entered: boolean): number {
+    const { locks } = this.#core;
+    for (let held = entered;; held = locks.enter(chain, kind)) {
+      if (!held) {
         const text = `Cannot use ${this.#core.image.path}: chain ${chain} is locked elsewhere`;
         throw new CtdbxError("busy", text);
       }
-      if (!this.#hasArea() || !this.isPending()) return chain;
+      if (!this.isPending()) return chain;
       locks.leave(chain);
       this.recoverNow();
     }
@@ -84,14 +87,15 @@ export class TdbGuard {
 
   /** The hash of the key that was entered, i32. */
   hash(keyLen: number): number {
-    return this.#unlocked ? this.#core.kernel.tdbHash(this.#core.db, KEY_AT, keyLen) : this.#hash;
+    if (this.#unlocked) return this.#core.kernel.tdbHash(this.#core.db, KEY_AT, keyLen);
+    return this.#core.field(DB.hash) | 0;
   }
 
   /** The offset of the record of the key that was entered, 0 none, FAULT. */
   seek(keyLen: number): number {
     const { kernel, db } = this.#core;
     if (this.#unlocked) return kernel.tdbSeek(db, KEY_AT, keyLen) >>> 0;
-    return kernel.tdbFind(db, KEY_AT, keyLen, this.#hash) >>> 0;
+    return kernel.tdbFindKept(db, KEY_AT, keyLen) >>> 0;
   }
 
   /** Ends what `enter` began. */

@@ -93,17 +93,22 @@ export class TdbLocks {
 
   /** tryChain for one operation without a note of it: `leave` must follow in the same turn. */
   enter(chain: number, kind: LockKind): boolean {
+    if (this.#all === undefined && this.#chains.size === 0 && this.#kind !== "none") {
+      return this.#grab(chain, kind) || this.#spin(chain, kind);
+    }
     if (this.#all !== undefined) return this.#underAll(kind);
     if (this.#kind === "none") return true;
-    if (this.#chains.size !== 0) {
-      const held = this.#chains.get(chain);
-      if (held !== undefined) return this.#again(chain, held, kind);
-    }
-    if (this.#grab(chain, kind)) return true;
+    const held = this.#chains.get(chain);
+    if (held !== undefined) return this.#again(chain, held, kind);
+    return this.#grab(chain, kind) || this.#spin(chain, kind);
+  }
+
+  #spin(chain: number, kind: LockKind): boolean {
     for (let spin = 1; spin < SPIN_MAX; spin++) if (this.#grab(chain, kind)) return true;
     return false;
   }
 
+  /** Ends what `enter` began. */
   leave(chain: number): void {
     if (this.#all !== undefined || this.#kind === "none") return;
     if (this.#chains.size !== 0 && this.#chains.has(chain)) this.unlockChain(chain);

@@ -45,6 +45,7 @@ export const DB = {
   take: 76,
   takeNeed: 80,
   takePred: 84,
+  hash: 88,
 } as const;
 /** Bytes of a descriptor. */
 export const DB_BYTES = 256;
@@ -94,6 +95,10 @@ export const MODE = { replace: 0, insert: 1, modify: 2 } as const;
 export interface TdbKernels {
   /** Hash of a key by the database's function. u32. */
   tdbHash(db: number, key: number, keyLen: number): number;
+  /** The chain of a key; its hash is kept in the descriptor (DB.hash). */
+  tdbChain(db: number, key: number, keyLen: number): number;
+  /** tdbFind with the hash that tdbChain kept. u32. */
+  tdbFindKept(db: number, key: number, keyLen: number): number;
   /** Offset of a key's live record; 0 none, FAULT. u32. */
   tdbFind(db: number, key: number, keyLen: number, hash: number): number;
   /** tdbFind with the hash made on the way. u32. */

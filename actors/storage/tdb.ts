@@ -9,25 +9,22 @@
  * Operations are synchronous. A lock that another process holds is tried for under a millisecond, then the
  * operation ends with code "busy" and has changed nothing; withChain() and the like wait without blocking.
  *
- * Does NOT promise: that a single store survives a power loss; transactions do.
- * Upstream: tdb.
+ * Does NOT promise: that a single store survives a power loss; transactions do. Upstream: tdb.
  */
 import * as host from "../../assembly/host/tdb_kernels.ts";
-import type { TdbKernels } from "../../assembly/host/tdb_kernels.ts";
 import type { LockKind } from "../../transport/image.ts";
 import { CtdbxError } from "../../transport/wire/errors.ts";
-import { KEY_MAX, tooLong, VALUE_MAX } from "../../transport/wire/limits.ts";
+import { tooLong, VALUE_MAX } from "../../transport/wire/limits.ts";
 import { TdbCore } from "./tdb_core.ts";
 import { AT, type TdbHeader } from "./tdb_header.ts";
 import type { LockClass, TdbLocks } from "./tdb_locks.ts";
 import { TdbGuard } from "./tdb_guard.ts";
 import { RecordView, see } from "./tdb_record.ts";
+import { TdbScratch } from "./tdb_scratch.ts";
 import { TdbTransaction } from "./tdb_transaction.ts";
 import * as walk from "./tdb_traverse.ts";
 import { repack, wipe } from "./tdb_wipe.ts";
 
-/** Keys up to this long are copied byte by byte: cheaper than a call. */
-const LOOP_MAX = 40;
 /** A kernel call is repeated this often when the file turns out to have grown. */
 const RETRY_MAX = 4;
 
@@ -44,11 +41,9 @@ export class Tdb {
   readonly #view: RecordView;
   readonly #bytes: Uint8Array<ArrayBuffer>;
   readonly #db: number;
-  readonly #kernel: TdbKernels;
+  readonly #kernel: host.TdbKernels;
   readonly #unlocked: boolean;
-  /** A small view: both runtimes compile accesses to it better than to the whole Memory. */
-  readonly #keyScratch: Uint8Array;
-  readonly #keyWords: Uint32Array;
+  readonly #scratch: TdbScratch;
 
   /** Use openTdb(). */
   constructor(core: TdbCore, options: { noSync: boolean; areaMin: number }) {
@@ -61,8 +56,7 @@ export class Tdb {
     this.#db = core.db;
     this.#kernel = core.kernel;
     this.#unlocked = core.locks.kind === "none";
-    this.#keyScratch = this.#bytes.subarray(host.KEY_AT, host.KEY_AT + KEY_MAX);
-    this.#keyWords = core.memory.words.subarray(host.KEY_AT >>> 2, (host.KEY_AT + KEY_MAX) >>> 2);
+    this.#scratch = new TdbScratch(core.memory);
   }
 
   get path(): string {
@@ -107,11 +101,11 @@ export class Tdb {
   parse<T>(key: Uint8Array, read: (record: RecordView) => T): T | undefined {
     if (this.#unlocked && this.core.looked) {
       // Nothing to lock, nothing to give back: this is the whole of it.
-      const off = this.#kernel.tdbSeek(this.#db, host.KEY_AT, this.#putKey(key)) >>> 0;
+      const off = this.#kernel.tdbSeek(this.#db, host.KEY_AT, this.#scratch.key(key)) >>> 0;
       if (off > host.FAULT) return read(see(this.core, this.#view, off));
       if (off === 0) return undefined;
     }
-    const keyLen = this.#putKey(key);
+    const keyLen = this.#scratch.key(key);
     const chain = this.guard.enter(keyLen, "read");
     try {
       const off = this.#seek(keyLen, "read");
@@ -125,7 +119,7 @@ export class Tdb {
 
   /** A copy of the value of a key. Undefined: no such record. */
   fetch(key: Uint8Array): Uint8Array | undefined {
-    const keyLen = this.#putKey(key);
+    const keyLen = this.#scratch.key(key);
     const chain = this.guard.enter(keyLen, "read");
     try {
       const off = this.#seek(keyLen, "read");
@@ -138,7 +132,7 @@ export class Tdb {
   }
 
   exists(key: Uint8Array): boolean {
-    const keyLen = this.#putKey(key);
+    const keyLen = this.#scratch.key(key);
     const chain = this.guard.enter(keyLen, "read");
     try {
       return this.#seek(keyLen, "read") !== 0;
@@ -150,28 +144,26 @@ export class Tdb {
   /** Stores a record. Throws "exists" (insert), "not_found" (modify), "limit", "no_space", "read_only". */
   store(key: Uint8Array, value: Uint8Array, mode: StoreMode = "replace"): void {
     if (this.core.readOnly) this.guard.write();
-    const keyLen = this.#putKey(key);
+    const keyLen = this.#scratch.key(key);
     const length = value.length;
     if (length <= host.VALUE_ROOM) {
       this.#bytes.set(value, host.VALUE_AT);
       if (this.#unlocked && this.core.looked) {
-        const { KEY_AT, VALUE_AT } = host;
         const answer = this.#kernel.tdbPlace(
           this.#db,
-          KEY_AT,
+          host.KEY_AT,
           keyLen,
-          VALUE_AT,
+          host.VALUE_AT,
           length,
           host.MODE[mode],
         );
-        if (answer === host.ANSWER.done) return;
-        // Whatever it was had no effect: the long way says what.
+        if (answer === host.ANSWER.done) return; // else the long way says what it was
       }
       this.#change(keyLen, host.VALUE_AT, length, host.MODE[mode]);
       return;
     }
     if (length > VALUE_MAX) throw tooLong("value", length, "VALUE_MAX", VALUE_MAX);
-    const at = this.#room(length);
+    const at = this.#scratch.room(length);
     try {
       this.#bytes.set(value, at);
       this.#change(keyLen, at, length, host.MODE[mode]);
@@ -183,14 +175,14 @@ export class Tdb {
   /** Adds bytes to the end of a record's value, or stores them when there is none. */
   append(key: Uint8Array, value: Uint8Array): void {
     this.guard.write();
-    const keyLen = this.#putKey(key);
+    const keyLen = this.#scratch.key(key);
     const chain = this.guard.enter(keyLen, "write");
     try {
       const off = this.#seek(keyLen, "append");
       const oldLength = off === 0 ? 0 : see(this.core, this.#view, off).valueLength;
       const length = oldLength + value.length;
       if (length > VALUE_MAX) throw tooLong("value", length, "VALUE_MAX", VALUE_MAX);
-      const at = this.#room(length + 1);
+      const at = this.#scratch.room(length + 1);
       try {
         this.#bytes.copyWithin(at, this.#view.valueOffset, this.#view.valueOffset + oldLength);
         this.#bytes.set(value, at + oldLength);
@@ -206,7 +198,7 @@ export class Tdb {
   /** Deletes a record; false: it was not there. */
   delete(key: Uint8Array): boolean {
     this.guard.write();
-    const keyLen = this.#putKey(key);
+    const keyLen = this.#scratch.key(key);
     const chain = this.guard.enter(keyLen, "write");
     try {
       const { kernel } = this.core;
@@ -248,7 +240,7 @@ export class Tdb {
 
   #chainOf(key: Uint8Array): number {
     this.guard.use();
-    const keyLen = this.#putKey(key);
+    const keyLen = this.#scratch.key(key);
     return this.#kernel.tdbChain(this.#db, host.KEY_AT, keyLen);
   }
 
@@ -361,31 +353,6 @@ export class Tdb {
   }
 
   // --- inside
-
-  #putKey(key: Uint8Array): number {
-    const { length } = key;
-    if (length > KEY_MAX) throw tooLong("key", length, "KEY_MAX", KEY_MAX);
-    const scratch = this.#keyScratch;
-    if (length > LOOP_MAX) {
-      scratch.set(key);
-      return length;
-    }
-    // By words where possible: the kernel reads words, and would wait for four stores of a byte each.
-    const words = this.#keyWords;
-    let i = 0;
-    for (; i + 4 <= length; i += 4) {
-      words[i >>> 2] = (key[i] as number) | ((key[i + 1] as number) << 8) |
-        ((key[i + 2] as number) << 16) | ((key[i + 3] as number) << 24);
-    }
-    for (; i < length; i++) scratch[i] = key[i] as number;
-    return length;
-  }
-
-  #room(bytes: number): number {
-    const at = this.core.memory.regions.take(bytes);
-    if (at !== undefined) return at;
-    throw new CtdbxError("limit", `Cannot store ${bytes} bytes: this thread's memory is used up`);
-  }
 
   /** Offset of the record of the key in scratch, 0 without one. */
   #seek(keyLen: number, action: string): number {

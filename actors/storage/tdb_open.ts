@@ -121,7 +121,7 @@ async function openWritable(image: Image, options: TdbOptions): Promise<Tdb> {
     const alone = door.tryAlone();
     image.refresh();
     if (options.clearIfFirst === true && (alone || byteLocks === "none")) {
-      await clear(image, door, byteLocks);
+      await clear(image, byteLocks);
     }
     const fresh = image.mapped === 0;
     if (fresh) makeFile(image, options);
@@ -146,7 +146,7 @@ async function openWritable(image: Image, options: TdbOptions): Promise<Tdb> {
 }
 
 /** Empties the file for the first opener: everything locked, then length 0. */
-async function clear(image: Image, door: TdbLocks, kind: LockClass): Promise<void> {
+async function clear(image: Image, kind: LockClass): Promise<void> {
   const all = { start: 168, length: 0 };
   if (kind !== "none") await image.lock(all, "write", LOCK_TIMEOUT_MS);
   image.truncate(0);

@@ -17,7 +17,10 @@ function constants(prefix: string): Map<string, number> {
   const found = new Map<string, number>();
   const pattern = new RegExp(`export const ${prefix}([A-Z_]+): (?:u32|usize) = (\\d+);`, "g");
   for (const [, name, value] of LAYOUT.matchAll(pattern)) {
-    found.set(name!.toLowerCase().replace(/_([a-z])/g, (_, c: string) => c.toUpperCase()), Number(value));
+    found.set(
+      name!.toLowerCase().replace(/_([a-z])/g, (_, c: string) => c.toUpperCase()),
+      Number(value),
+    );
   }
   return found;
 }

@@ -106,7 +106,10 @@ export class SimFile {
   }
 
   sync(): void {
-    this.#durable = this.current().slice();
+    const now = this.current();
+    // The same buffer while the size stays: a new one for each sync keeps the collector busy.
+    if (this.#durable.length === now.length) this.#durable.set(now);
+    else this.#durable = now.slice();
     this.#durableSize = this.#size;
     this.#sizes = [];
     this.#named = true;

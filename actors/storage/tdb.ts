@@ -20,6 +20,7 @@ import { AT, type TdbHeader } from "./tdb_header.ts";
 import type { LockClass, TdbLocks } from "./tdb_locks.ts";
 import { TdbGuard } from "./tdb_guard.ts";
 import { RecordView, see } from "./tdb_record.ts";
+import { pending } from "./tdb_recovery.ts";
 import { TdbScratch } from "./tdb_scratch.ts";
 import { TdbTransaction } from "./tdb_transaction.ts";
 import * as walk from "./tdb_traverse.ts";
@@ -254,7 +255,6 @@ export class Tdb {
     return this.guard.chain(this.#chainOf(key), kind);
   }
 
-  /** Gives the chain of a key back. */
   unlockChain(key: Uint8Array): void {
     this.#locks.unlockChain(this.#chainOf(key));
   }
@@ -280,7 +280,6 @@ export class Tdb {
     return this.guard.all(kind);
   }
 
-  /** Gives everything back. */
   unlockAll(): void {
     this.#locks.unlockAll();
   }
@@ -290,8 +289,11 @@ export class Tdb {
   /** Starts a transaction: everything until commit or cancel is done together or not at all. */
   async begin(): Promise<void> {
     this.guard.write();
-    if (this.guard.isPending()) await this.guard.recoverLater();
-    await this.#transaction.begin();
+    // Whoever held the locks that we waited for may have died in a commit.
+    for (await this.#transaction.begin(); pending(this.core); await this.#transaction.begin()) {
+      this.#transaction.cancel();
+      await this.guard.recoverLater();
+    }
   }
 
   /** Makes the changes durable; commit then only has to show them. */
@@ -351,8 +353,6 @@ export class Tdb {
       this.core.close();
     }
   }
-
-  // --- inside
 
   /** Offset of the record of the key in scratch, 0 without one. */
   #seek(keyLen: number, action: string): number {

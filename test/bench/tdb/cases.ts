@@ -169,7 +169,7 @@ export const SHORT_CASES: readonly Case[] = [
   {
     ...SMALL,
     name: "short",
-    warm: 10_000,
+    warm: 500_000,
     ops: 60_000,
     works: ["insert", "parse", "fetch", "store", "vary"],
   },

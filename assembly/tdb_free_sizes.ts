@@ -8,7 +8,7 @@
  * Does NOT promise: free records that are not on the list; a check finds those.
  */
 import { DONE, FAULTY } from "./tdb_chain";
-import { goodFree } from "./tdb_freelist";
+import { goodFree } from "./tdb_free_record";
 import {
   DB_FAULT_KIND,
   DB_FLAGS,

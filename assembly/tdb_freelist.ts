@@ -25,7 +25,9 @@ import {
   SPOILT,
   findFit,
   unlist,
+  WALK_MAX,
 } from "./tdb_index";
+import { carve, freeLeft, goodFree, setTailer, splits } from "./tdb_free_record";
 import {
   AT_RECOVERY_START,
   DATA_LEN,
@@ -42,12 +44,8 @@ import {
   FAULT,
   fault,
   FAULT_BUSY,
-  FAULT_FREELIST,
-  FAULT_LENGTH,
   FAULT_LOOP,
   FAULT_NO_SPACE,
-  FAULT_OFFSET,
-  FAULT_TAILER,
   FLAG_LOCK_FREE,
   FREE,
   FREE_HEAD,
@@ -66,10 +64,7 @@ import {
   word,
 } from "./tdb_layout";
 
-/** A list up to this long is walked; a longer one is indexed. */
-export const WALK_MAX: u32 = 32;
-/** A remainder smaller than this (with its header) stays with the record. */
-const SPLIT_MIN: u32 = RECORD + 12;
+
 
 // @ts-ignore: decorator
 @external("env", "hostLockFree")
@@ -93,47 +88,6 @@ export function lockFree(db: usize): bool {
 export function unlockFree<M>(db: usize): void {
   finish<M>(db);
   if (load<u32>(db, DB_FLAGS) & FLAG_LOCK_FREE) hostUnlockFree(load<u32>(db, DB_NUMBER));
-}
-
-/** Writes the last word of a record. */
-// @ts-ignore: decorator
-@inline
-export function setTailer<M>(db: usize, off: u32, recLen: u32): void {
-  setWord<M>(db, off + RECORD + recLen - 4, RECORD + recLen);
-}
-
-/** Did another process make the file longer than we know? The host looks, and tells the descriptor. */
-function grew(db: usize): bool {
-  const size = load<u32>(db, DB_SIZE);
-  return hostGrow(load<u32>(db, DB_NUMBER), 0) != 0 && load<u32>(db, DB_SIZE) != size;
-}
-
-/** Is `off` a free record whose length stays inside the file and whose tailer agrees? */
-export function goodFree<M>(db: usize, off: u32): bool {
-  if (!sound(db, off) && !((off & 3) == 0 && grew(db) && sound(db, off))) {
-    fault(db, FAULT_OFFSET, off);
-    return false;
-  }
-  if (word<M>(db, off + MAGIC) != FREE) {
-    fault(db, FAULT_FREELIST, off);
-    return false;
-  }
-  const recLen = word<M>(db, off + REC_LEN);
-  const beyond = recLen > load<u32>(db, DB_SIZE) - RECORD - off;
-  if (recLen < 4 || (recLen & 3) != 0 || (beyond && !within<M>(db, off, recLen))) {
-    fault(db, FAULT_LENGTH, off);
-    return false;
-  }
-  if (word<M>(db, off + RECORD + recLen - 4) != RECORD + recLen) {
-    fault(db, FAULT_TAILER, off);
-    return false;
-  }
-  return true;
-}
-
-/** Does a record that seemed to run past the end lie within the file as it is now? */
-function within<M>(db: usize, off: u32, recLen: u32): bool {
-  return grew(db) && recLen <= load<u32>(db, DB_SIZE) - RECORD - off;
 }
 
 /**
@@ -207,41 +161,6 @@ function walk<M>(db: usize, need: u32): u32 {
   }
   store<u32>(db, bestPred, DB_TAKE_PRED);
   return best;
-}
-
-/** Cuts the last `need` bytes (and a header) off a free record that is larger; the front stays what it is. */
-export function carve<M>(db: usize, off: u32, recLen: u32, need: u32): u32 {
-  const rest = recLen - need - RECORD;
-  const made = off + RECORD + rest;
-  setWord<M>(db, made + REC_LEN, need);
-  setWord<M>(db, made + MAGIC, FREE);
-  setTailer<M>(db, made, need);
-  setWord<M>(db, off + REC_LEN, rest);
-  setTailer<M>(db, off, rest);
-  return made;
-}
-
-/** Can a free record of this length lose `need` bytes and stay one? */
-// @ts-ignore: decorator
-@inline
-export function splits(recLen: u32, need: u32): bool {
-  return recLen >= need + SPLIT_MIN;
-}
-
-/** The free record that ends where `off` begins, 0 = none. Its header must agree with its tailer. */
-export function freeLeft<M>(db: usize, off: u32): u32 {
-  const start = load<u32>(db, DB_DATA_START);
-  if (off < start + RECORD_MIN) return 0;
-  const size = word<M>(db, off - 4);
-  if (size == 0 || size == PAD || (size & 3) != 0 || size < RECORD_MIN || size > off - start) return 0;
-  const at = off - size;
-  if (word<M>(db, at + MAGIC) != FREE || word<M>(db, at + REC_LEN) != size - RECORD) return 0;
-  const area = word<M>(db, AT_RECOVERY_START);
-  if (area >= start && area <= load<u32>(db, DB_SIZE) - RECORD) {
-    // Old pages kept in the recovery area may look like records.
-    if (at > area && at - area < RECORD + word<M>(db, area + REC_LEN)) return 0;
-  }
-  return at;
 }
 
 /** Makes the record at `off`, which is in no chain, free. Its rec_len is set and tested. */

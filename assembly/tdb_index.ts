@@ -46,7 +46,7 @@ import {
   stepsMax,
   word,
 } from "./tdb_layout";
-import { carve, freeLeft, goodFree, setTailer, splits, WALK_MAX } from "./tdb_freelist";
+import { carve, freeLeft, goodFree, setTailer, splits } from "./tdb_free_record";
 
 const SIGN_KEY: u32 = 0xc7db1d01;
 const SIGN_DATA: u32 = 0xc7db1d02;
@@ -71,6 +71,8 @@ const CLASS: u32 = DATA_LEN;
 @external("env", "hostGrow")
 declare function hostGrow(db: u32, bytes: u32): u32;
 
+/** A list up to this long is walked; a longer one is indexed. */
+export const WALK_MAX: u32 = 32;
 /** After a failed attempt to make an index: this many calls without another. */
 const PAUSE: u32 = 256;
 

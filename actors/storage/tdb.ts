@@ -15,22 +15,17 @@ import * as host from "../../assembly/host/tdb_kernels.ts";
 import type { LockKind } from "../../transport/image.ts";
 import { CtdbxError } from "../../transport/wire/errors.ts";
 import { tooLong, VALUE_MAX } from "../../transport/wire/limits.ts";
+import { TdbCalls } from "./tdb_calls.ts";
 import { TdbCore } from "./tdb_core.ts";
 import { AT, type TdbHeader } from "./tdb_header.ts";
 import type { LockClass, TdbLocks } from "./tdb_locks.ts";
 import { TdbGuard } from "./tdb_guard.ts";
 import { RecordView, see } from "./tdb_record.ts";
 import { pending } from "./tdb_recovery.ts";
-import { TdbScratch } from "./tdb_scratch.ts";
+import { storedLength, type StoreMode, TdbScratch } from "./tdb_scratch.ts";
 import { TdbTransaction } from "./tdb_transaction.ts";
 import * as walk from "./tdb_traverse.ts";
 import { repack, wipe } from "./tdb_wipe.ts";
-
-/** A kernel call is repeated this often when the file turns out to have grown. */
-const RETRY_MAX = 4;
-
-/** What store does when the key is there, or is not. */
-export type StoreMode = keyof typeof host.MODE;
 
 /** One handle. Many may be open in a thread, of one file also in many processes. */
 export class Tdb {
@@ -45,6 +40,7 @@ export class Tdb {
   readonly #kernel: host.TdbKernels;
   readonly #unlocked: boolean;
   readonly #scratch: TdbScratch;
+  readonly #calls: TdbCalls;
 
   /** Use openTdb(). */
   constructor(core: TdbCore, options: { noSync: boolean; areaMin: number }) {
@@ -58,6 +54,7 @@ export class Tdb {
     this.#kernel = core.kernel;
     this.#unlocked = core.locks.kind === "none";
     this.#scratch = new TdbScratch(core.memory);
+    this.#calls = new TdbCalls(core, this.guard, (error) => this.#transaction.spoil(error));
   }
 
   get path(): string {
@@ -109,7 +106,7 @@ export class Tdb {
     const keyLen = this.#scratch.key(key);
     const chain = this.guard.enter(keyLen, "read");
     try {
-      const off = this.#seek(keyLen, "read");
+      const off = this.#calls.seek(keyLen, "read");
       if (off === 0) return undefined;
       see(this.core, this.#view, off);
       return read(this.#view);
@@ -123,7 +120,7 @@ export class Tdb {
     const keyLen = this.#scratch.key(key);
     const chain = this.guard.enter(keyLen, "read");
     try {
-      const off = this.#seek(keyLen, "read");
+      const off = this.#calls.seek(keyLen, "read");
       if (off === 0) return undefined;
       const view = see(this.core, this.#view, off);
       return this.#bytes.slice(view.valueOffset, view.valueOffset + view.valueLength);
@@ -136,7 +133,7 @@ export class Tdb {
     const keyLen = this.#scratch.key(key);
     const chain = this.guard.enter(keyLen, "read");
     try {
-      return this.#seek(keyLen, "read") !== 0;
+      return this.#calls.seek(keyLen, "read") !== 0;
     } finally {
       this.guard.leave(chain);
     }
@@ -144,9 +141,9 @@ export class Tdb {
 
   /** Stores a record. Throws "exists" (insert), "not_found" (modify), "limit", "no_space", "read_only". */
   store(key: Uint8Array, value: Uint8Array, mode: StoreMode = "replace"): void {
-    if (this.core.readOnly) this.guard.write();
+    if (this.core.readOnly || this.core.sealed) this.guard.write();
     const keyLen = this.#scratch.key(key);
-    const length = value.length;
+    const length = storedLength(value, mode);
     if (length <= host.VALUE_ROOM) {
       this.#bytes.set(value, host.VALUE_AT);
       if (this.#unlocked && this.core.looked) {
@@ -179,7 +176,7 @@ export class Tdb {
     const keyLen = this.#scratch.key(key);
     const chain = this.guard.enter(keyLen, "write");
     try {
-      const off = this.#seek(keyLen, "append");
+      const off = this.#calls.seek(keyLen, "append");
       const oldLength = off === 0 ? 0 : see(this.core, this.#view, off).valueLength;
       const length = oldLength + value.length;
       if (length > VALUE_MAX) throw tooLong("value", length, "VALUE_MAX", VALUE_MAX);
@@ -187,7 +184,7 @@ export class Tdb {
       try {
         this.#bytes.copyWithin(at, this.#view.valueOffset, this.#view.valueOffset + oldLength);
         this.#bytes.set(value, at + oldLength);
-        this.#changeLocked(keyLen, at, length, host.MODE.replace);
+        this.#calls.store(keyLen, at, length, host.MODE.replace);
       } finally {
         this.core.memory.regions.give(at, length + 1);
       }
@@ -202,15 +199,7 @@ export class Tdb {
     const keyLen = this.#scratch.key(key);
     const chain = this.guard.enter(keyLen, "write");
     try {
-      const { kernel } = this.core;
-      const hash = this.guard.hash(keyLen);
-      for (let retry = 0; retry < RETRY_MAX; retry++) {
-        const answer = kernel.tdbRemove(this.#db, host.KEY_AT, keyLen, hash);
-        if (answer === host.ANSWER.done) return true;
-        if (answer === host.ANSWER.notFound) return false;
-        this.#again("delete");
-      }
-      this.core.fail("delete");
+      return this.#calls.remove(keyLen);
     } finally {
       this.guard.leave(chain);
     }
@@ -225,16 +214,16 @@ export class Tdb {
   /** The key after this one in the order of traverse; undefined: it was the last. Throws "not_found". */
   nextKey(key: Uint8Array): Uint8Array | undefined {
     this.guard.use();
-    return walk.nextRecord(this, key);
+    return walk.nextRecord(this, this.#scratch.key(key));
   }
 
   /**
    * Visits every record that is there all the while exactly once; resolves to their number. The callback may
    * store and delete; false ends it. Throws "corrupt" where the file is.
    */
-  traverse(visit: walk.Visit, options: walk.TraverseOptions = {}): Promise<number> {
+  async traverse(visit: walk.Visit, options: walk.TraverseOptions = {}): Promise<number> {
     this.guard.use();
-    return walk.traverse(this, visit, options);
+    return await walk.traverse(this, visit, options);
   }
 
   // --- locks
@@ -251,8 +240,8 @@ export class Tdb {
   }
 
   /** Waits for the chain of a key without blocking. Throws "timeout". */
-  lockChain(key: Uint8Array, kind: LockKind = "write"): Promise<void> {
-    return this.guard.chain(this.#chainOf(key), kind);
+  async lockChain(key: Uint8Array, kind: LockKind = "write"): Promise<void> {
+    await this.guard.chain(this.#chainOf(key), kind);
   }
 
   unlockChain(key: Uint8Array): void {
@@ -260,13 +249,17 @@ export class Tdb {
   }
 
   /** Runs `work` with the chain of a key locked: its operations on that chain are never "busy". */
-  async withChain<T>(key: Uint8Array, work: () => T | Promise<T>): Promise<T> {
+  async withChain<T>(
+    key: Uint8Array,
+    work: () => T | Promise<T>,
+    kind: LockKind = this.readOnly ? "read" : "write",
+  ): Promise<T> {
     const chain = this.#chainOf(key);
-    await this.guard.chain(chain, this.readOnly ? "read" : "write");
+    await this.guard.chain(chain, kind);
     try {
       return await work();
     } finally {
-      this.#locks.unlockChain(chain);
+      if (!this.core.closed) this.#locks.unlockChain(chain);
     }
   }
 
@@ -276,8 +269,8 @@ export class Tdb {
   }
 
   /** Waits for everything without blocking. Throws "timeout". */
-  lockAll(kind: LockKind): Promise<void> {
-    return this.guard.all(kind);
+  async lockAll(kind: LockKind): Promise<void> {
+    await this.guard.all(kind);
   }
 
   unlockAll(): void {
@@ -286,7 +279,7 @@ export class Tdb {
 
   // --- transactions
 
-  /** Starts a transaction: everything until commit or cancel is done together or not at all. */
+  /** Starts a transaction: all until commit or cancel is done together or not at all. */
   async begin(): Promise<void> {
     this.guard.write();
     // Whoever held the locks that we waited for may have died in a commit.
@@ -297,19 +290,20 @@ export class Tdb {
   }
 
   /** Makes the changes durable; commit then only has to show them. */
-  prepare(): Promise<void> {
+  async prepare(): Promise<void> {
     this.guard.use();
-    return this.#transaction.prepare();
+    await this.#transaction.prepare();
   }
 
   /** Ends the transaction. Resolved: it is on the disk (unless opened with noSync). */
-  commit(): Promise<void> {
+  async commit(): Promise<void> {
     this.guard.use();
-    return this.#transaction.commit();
+    await this.#transaction.commit();
   }
 
+  /** Forgets the changes; without a transaction it does nothing. Also good on a handle whose file was shortened. */
   cancel(): void {
-    this.guard.use();
+    if (this.core.closed) this.guard.use();
     this.#transaction.cancel();
   }
 
@@ -320,7 +314,7 @@ export class Tdb {
     try {
       result = await work();
     } catch (error) {
-      this.cancel();
+      this.#transaction.giveUp();
       throw error;
     }
     await this.commit();
@@ -328,15 +322,20 @@ export class Tdb {
   }
 
   /** Removes all records at once. Outside a transaction a crash may leave it half done. */
-  wipe(): Promise<void> {
+  async wipe(): Promise<void> {
     this.guard.write();
-    return wipe(this);
+    try {
+      await wipe(this);
+    } catch (error) {
+      if (this.inTransaction && error instanceof CtdbxError) this.#transaction.spoil(error);
+      throw error;
+    }
   }
 
   /** Lays all records out anew, in one transaction: the free space becomes one piece. */
-  repack(): Promise<void> {
+  async repack(): Promise<void> {
     this.guard.write();
-    return repack(this);
+    await repack(this);
   }
 
   /** What openTdb does last, with OPEN held: mends what a crash left. Not for programs. */
@@ -354,47 +353,12 @@ export class Tdb {
     }
   }
 
-  /** Offset of the record of the key in scratch, 0 without one. */
-  #seek(keyLen: number, action: string): number {
-    for (let retry = 0; retry < RETRY_MAX; retry++) {
-      const off = this.guard.seek(keyLen);
-      if (off !== host.FAULT) return off;
-      this.#again(action);
-    }
-    this.core.fail(action);
-  }
-
-  /** Throws the fault, unless the call is worth another try. */
-  #again(action: string): void {
-    const error = this.core.fault(action);
-    if (error === undefined) return;
-    if (this.inTransaction) this.#transaction.spoil(error);
-    throw error;
-  }
-
   #change(keyLen: number, at: number, length: number, mode: number): void {
     const chain = this.guard.enter(keyLen, "write");
     try {
-      this.#changeLocked(keyLen, at, length, mode);
+      this.#calls.store(keyLen, at, length, mode);
     } finally {
       this.guard.leave(chain);
     }
-  }
-
-  #changeLocked(keyLen: number, at: number, length: number, mode: number): void {
-    const { kernel } = this.core;
-    const hash = this.guard.hash(keyLen);
-    for (let retry = 0; retry < RETRY_MAX; retry++) {
-      const answer = kernel.tdbStore(this.#db, host.KEY_AT, keyLen, hash, at, length, 0, 0, mode);
-      if (answer === host.ANSWER.done) return;
-      if (answer === host.ANSWER.exists) {
-        throw new CtdbxError("exists", `Cannot insert in ${this.path}: the key is there`);
-      }
-      if (answer === host.ANSWER.notFound) {
-        throw new CtdbxError("not_found", `Cannot modify in ${this.path}: the key is not there`);
-      }
-      this.#again("store");
-    }
-    this.core.fail("store");
   }
 }

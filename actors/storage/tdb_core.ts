@@ -73,8 +73,12 @@ export class TdbCore {
   /** Address of the descriptor. */
   readonly db: number;
   readonly readOnly: boolean;
-  /** The file was shortened underneath: what every further use of the handle throws. */
+  /** The file was shortened underneath, or a kernel stopped half-way: what every further use of the handle throws. */
   broken: CtdbxError | undefined;
+  /** Why nothing may be done with the handle just now: its transaction is on the way from one stage to another. */
+  blocked: string | undefined;
+  /** A prepared transaction: it can be read, not changed. */
+  sealed = false;
   /** Was the file's size looked at in this turn of the event loop? */
   looked = false;
   /** Set while a transaction is open: how it hands out overlay memory. */
@@ -113,10 +117,10 @@ export class TdbCore {
     );
     setHooks(this.#number, {
       grow: (need) => this.#grow(need),
-      lockFree: () => this.locks.tryFree() ? 1 : 0,
-      unlockFree: () => this.locks.unlockFree(),
-      memory: (bytes) => this.overlayMemory?.(bytes) ?? 0,
-      probe: (offset) => this.locks.unheld(offset) ? 1 : 0,
+      lockFree: () => this.#caught(() => this.locks.tryFree() ? 1 : 0),
+      unlockFree: () => this.#unlockFree(),
+      memory: (bytes) => this.#caught(() => this.overlayMemory?.(bytes) ?? 0),
+      probe: (offset) => this.#probe(offset),
     });
     this.follow();
   }
@@ -181,8 +185,7 @@ export class TdbCore {
     this.follow();
     if (size < before) {
       const text = `Cannot use ${this.image.path}: it was shortened to ${size} bytes underneath`;
-      this.broken = new CtdbxError("truncated", text);
-      this.looked = false;
+      this.break(new CtdbxError("truncated", text));
       throw this.broken;
     }
     return true;
@@ -233,8 +236,43 @@ export class TdbCore {
       );
   }
 
-  #grow(need: number): number {
+  /** Runs the work of a hook. An error is kept for fault(); the kernel hears 0, which is a fault for it. */
+  #caught(work: () => number): number {
     try {
+      return work();
+    } catch (error) {
+      this.#hostError = error;
+      return 0;
+    }
+  }
+
+  #unlockFree(): void {
+    try {
+      this.locks.unlockFree();
+    } catch (cause) {
+      // The kernel's work is done; that the lock stays ends the handle.
+      const text = `Cannot unlock the free list of ${this.image.path}`;
+      this.break(new CtdbxError("io", text, { cause }));
+    }
+  }
+
+  #probe(offset: number): number {
+    try {
+      return this.locks.unheld(offset) ? 1 : 0;
+    } catch {
+      // Not known: taken for held, so that the record stays where it is.
+      return 0;
+    }
+  }
+
+  /** From now on every use of the handle throws `error`. The first one counts. */
+  break(error: CtdbxError): void {
+    this.broken ??= error;
+    this.looked = false;
+  }
+
+  #grow(need: number): number {
+    return this.#caught(() => {
       if (this.inTransaction) return need === 0 ? 1 : this.growOverlay(need);
       const before = this.size;
       this.refresh();
@@ -246,10 +284,7 @@ export class TdbCore {
       this.#extend(this.size + more, this.size + need);
       this.kernel.tdbAddSpace(this.db, from, this.size - from, 0);
       return 1;
-    } catch (error) {
-      this.#hostError = error;
-      return 0;
-    }
+    });
   }
 
   /** Makes the file `wanted` logical bytes long, or at least `enough` when the disk has no room for that. */
@@ -312,6 +347,7 @@ export class TdbCore {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.looked = false;
     setHooks(this.#number, undefined);
     NUMBERS.delete(this.#number);
     if (this.#spareBytes !== 0) this.memory.regions.give(this.#spareAt, this.#spareBytes);

@@ -37,19 +37,25 @@ export class TdbGuard {
     this.#words = core.memory.words;
   }
 
-  /** Throws "state" on a closed handle, "truncated" on one whose file was shortened. */
+  /**
+   * May the handle be used? Throws "state" on a closed one and while a transaction begins or ends, "truncated"
+   * when the file was shortened. Looks at the file's size once a turn.
+   */
   use(): void {
-    if (this.#core.broken !== undefined) throw this.#core.broken;
-    if (!this.#core.closed) return;
-    throw new CtdbxError("state", `Cannot use ${this.#core.image.path}: it is closed`);
+    const core = this.#core;
+    if (!core.looked) this.#look();
   }
 
-  /** Throws "read_only" on a handle that cannot write. */
+  /** May it be written? Throws "read_only", "state" in a prepared transaction. */
   write(): void {
     this.use();
-    if (!this.#core.readOnly) return;
-    const text = `Cannot write to ${this.#core.image.path}: it is opened read-only`;
-    throw new CtdbxError("read_only", text);
+    const { readOnly, sealed, image } = this.#core;
+    if (readOnly) {
+      throw new CtdbxError("read_only", `Cannot write to ${image.path}: it is opened read-only`);
+    }
+    if (sealed) {
+      throw new CtdbxError("state", `Cannot write to ${image.path}: its transaction is prepared`);
+    }
   }
 
   /** Takes the lock for the key in scratch. Answers its chain, or NO_CHAIN. Throws "busy", "truncated". */
@@ -105,6 +111,7 @@ export class TdbGuard {
 
   /** Takes a chain for longer than one operation; false: held elsewhere. */
   tryChain(chain: number, kind: LockKind): boolean {
+    this.use();
     const { locks } = this.#core;
     for (;;) {
       if (!locks.tryChain(chain, kind)) return false;
@@ -156,11 +163,14 @@ export class TdbGuard {
   }
 
   /**
-   * Once per turn: looks at the file's size. Whoever honours the locks does not shorten a file while a handle
-   * holds ACTIVE; this finds those who did, before memory behind the end is touched.
+   * Once per turn: looks at the handle and the file's size. Whoever honours the locks does not shorten a file while
+   * a handle holds ACTIVE; this finds those who did, before memory behind the end is touched.
    */
   #look(): void {
-    this.use();
+    const { broken, closed, blocked, image } = this.#core;
+    if (broken !== undefined) throw broken;
+    const why = closed ? "it is closed" : blocked;
+    if (why !== undefined) throw new CtdbxError("state", `Cannot use ${image.path}: ${why}`);
     if (!this.#core.inTransaction && this.#core.locks.idle) this.#core.refresh();
     this.#core.looked = true;
     queueMicrotask(this.#endOfTurn);
@@ -179,11 +189,11 @@ export class TdbGuard {
     const busy = (): CtdbxError => new CtdbxError("busy", `Cannot recover ${path}: it is in use`);
     if (!locks.tryAll("write")) throw busy();
     try {
-      if (!locks.tryOpen()) throw busy();
+      if (!locks.door.tryOpen()) throw busy();
       try {
         this.#recover();
       } finally {
-        locks.unlockOpen();
+        locks.door.unlockOpen();
       }
     } finally {
       locks.unlockAll();
@@ -220,11 +230,11 @@ export class TdbGuard {
     const { locks } = this.#core;
     await locks.lockAll("write");
     try {
-      await locks.open();
+      await locks.door.open();
       try {
         this.#recover();
       } finally {
-        locks.unlockOpen();
+        locks.door.unlockOpen();
       }
     } finally {
       locks.unlockAll();

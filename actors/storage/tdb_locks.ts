@@ -1,7 +1,7 @@
 /**
  * The locks of one open TDB file, as every other user of the format takes them.
  *
- *   byte 0 OPEN | 4 ACTIVE | 8 TRANSACTION | 164 free list | 168 + 4c chain c | [168, end) everything
+ *   tdb_door.ts: 0 OPEN, 4 ACTIVE, 8 TRANSACTION; here: 164 free list | 168 + 4c chain c | [168, end) everything
  *   in mutex files chain c and the free list are robust mutexes in the file, the other bytes stay locks
  *
  * Locks nest by counting. Order, which nobody checks for us: TRANSACTION, everything or one chain, free list;
@@ -12,14 +12,13 @@
  */
 import type { Image, LockKind } from "../../transport/image.ts";
 import { CtdbxError } from "../../transport/wire/errors.ts";
+import { TdbDoor } from "./tdb_door.ts";
 import { TdbMutexes } from "./tdb_mutexes.ts";
+import { TdbRecordLocks } from "./tdb_record_locks.ts";
 
 /** How others are excluded: byte ranges, the mutexes in the file, or not at all. */
 export type LockClass = "fcntl" | "mutex" | "none";
 
-const OPEN = { start: 0, length: 1 };
-const ACTIVE = { start: 4, length: 1 };
-const TRANSACTION = { start: 8, length: 1 };
 const FREE_LIST = { start: 164, length: 1 };
 const FIRST_CHAIN = 168;
 /** How often a try is repeated before it is refused. */
@@ -29,6 +28,10 @@ const FREE_SPIN_MAX = 10_000;
 /** Pieces of the range of all chains that are waited for in one go, bytes: one chain. */
 const PIECE = 4;
 
+/** No chain; and the name of everything among them. */
+const NONE = -1;
+const EVERYTHING = -2;
+
 /** What is held on one chain. */
 interface Held {
   kind: LockKind;
@@ -37,24 +40,33 @@ interface Held {
 
 /** What one handle holds. */
 export class TdbLocks {
+  readonly door: TdbDoor;
+  readonly records: TdbRecordLocks;
+  /** Do changes go into a transaction's blocks? Then reading locks are enough for writing. */
+  staged = false;
   readonly #image: Image;
   readonly #kind: LockClass;
   readonly #hashSize: number;
   readonly #timeoutMs: number;
   readonly #chains = new Map<number, Held>();
   readonly #range = { start: 0, length: 1 };
-  readonly #record = { start: 0, length: 1 };
   readonly #mutexes: TdbMutexes;
+  /** Waits under way, by chain; EVERYTHING for all of them. */
+  readonly #waits = new Map<number, Promise<void>>();
+  /** The chain of the operation that is running, unless it is in the map. */
+  #entered = NONE;
+  #enteredKind: LockKind = "read";
   #all: LockKind | undefined;
   #allCount = 0;
   #free = 0;
-  #transaction = 0;
 
   constructor(image: Image, kind: LockClass, hashSize: number, timeoutMs: number) {
     this.#image = image;
     this.#kind = kind;
     this.#hashSize = hashSize;
     this.#timeoutMs = timeoutMs;
+    this.door = new TdbDoor(image, kind !== "none", timeoutMs);
+    this.records = new TdbRecordLocks(image, kind !== "none");
     this.#mutexes = new TdbMutexes(image, hashSize, timeoutMs, SPIN_MAX);
   }
 
@@ -69,7 +81,7 @@ export class TdbLocks {
 
   /** Is nothing of the data held? Only then may the file have changed underneath. */
   get idle(): boolean {
-    return this.#all === undefined && this.#chains.size === 0;
+    return this.#all === undefined && this.#chains.size === 0 && this.#entered === NONE;
   }
 
   // --- chains
@@ -78,29 +90,29 @@ export class TdbLocks {
   tryChain(chain: number, kind: LockKind): boolean {
     if (this.#all !== undefined) return this.#underAll(kind);
     if (this.#kind === "none") return true;
-    if (this.#chains.size !== 0) {
-      const held = this.#chains.get(chain);
-      if (held !== undefined) return this.#again(chain, held, kind);
-    }
-    for (let spin = 0; spin < SPIN_MAX; spin++) {
-      if (this.#grab(chain, kind)) {
-        this.#chains.set(chain, { kind, count: 1 });
-        return true;
-      }
-    }
-    return false;
-  }
-
-  /** tryChain for one operation without a note of it: `leave` must follow in the same turn. */
-  enter(chain: number, kind: LockKind): boolean {
-    if (this.#all === undefined && this.#chains.size === 0 && this.#kind !== "none") {
-      return this.#grab(chain, kind) || this.#spin(chain, kind);
-    }
-    if (this.#all !== undefined) return this.#underAll(kind);
-    if (this.#kind === "none") return true;
+    this.#noteEntered();
     const held = this.#chains.get(chain);
     if (held !== undefined) return this.#again(chain, held, kind);
-    return this.#grab(chain, kind) || this.#spin(chain, kind);
+    if (!this.#grab(chain, kind) && !this.#spin(chain, kind)) return false;
+    this.#chains.set(chain, { kind, count: 1 });
+    return true;
+  }
+
+  /**
+   * tryChain for one operation, without a note of it in the map: `leave` must follow in the same turn. An
+   * operation inside another's callback finds the outer one's chain and moves it to the map.
+   */
+  enter(chain: number, kind: LockKind): boolean {
+    if (
+      this.#all === undefined && this.#entered === NONE && this.#chains.size === 0 &&
+      this.#kind !== "none"
+    ) {
+      if (!this.#grab(chain, kind) && !this.#spin(chain, kind)) return false;
+      this.#entered = chain;
+      this.#enteredKind = kind;
+      return true;
+    }
+    return this.tryChain(chain, kind);
   }
 
   #spin(chain: number, kind: LockKind): boolean {
@@ -110,17 +122,49 @@ export class TdbLocks {
 
   /** Ends what `enter` began. */
   leave(chain: number): void {
-    if (this.#all !== undefined || this.#kind === "none") return;
-    if (this.#chains.size !== 0 && this.#chains.has(chain)) this.unlockChain(chain);
-    else this.#release(chain);
+    if (this.#entered === chain) {
+      this.#entered = NONE;
+      this.#release(chain);
+    } else this.unlockChain(chain);
   }
 
-  /** Waits for a chain. */
+  #noteEntered(): void {
+    if (this.#entered === NONE) return;
+    this.#chains.set(this.#entered, { kind: this.#enteredKind, count: 1 });
+    this.#entered = NONE;
+  }
+
+  /** Waits for a chain. Waiters of one handle share it: the second comes in with the first. */
   async chain(chain: number, kind: LockKind): Promise<void> {
-    if (this.tryChain(chain, kind)) return;
-    if (this.#kind === "mutex") await this.#mutexes.chain(chain, kind);
-    else await this.#image.lock(this.#chainRange(chain), kind, this.#timeoutMs);
-    this.#chains.set(chain, { kind, count: 1 });
+    for (;;) {
+      if (this.tryChain(chain, kind)) return;
+      const other = this.#waits.get(chain);
+      if (other === undefined) break;
+      await other.catch(() => {});
+    }
+    await this.#share(
+      chain,
+      () =>
+        this.#kind === "mutex"
+          ? this.#mutexes.chain(chain, kind)
+          : this.#image.lock(this.#chainRange(chain), kind, this.#timeoutMs),
+    );
+    const held = this.#chains.get(chain);
+    if (held === undefined) this.#chains.set(chain, { kind, count: 1 });
+    else if (!this.#again(chain, held, kind)) {
+      throw new CtdbxError("busy", `Cannot lock chain ${chain} for writing: it is read elsewhere`);
+    }
+  }
+
+  /** Runs a wait that others of this handle can wait for. */
+  async #share(what: number, work: () => Promise<void>): Promise<void> {
+    const wait = work();
+    this.#waits.set(what, wait);
+    try {
+      await wait;
+    } finally {
+      this.#waits.delete(what);
+    }
   }
 
   unlockChain(chain: number): void {
@@ -146,7 +190,7 @@ export class TdbLocks {
   }
 
   #underAll(kind: LockKind): boolean {
-    if (this.#all === "write" || kind === "read" || this.#transaction > 0) return true;
+    if (this.#all === "write" || kind === "read" || this.staged) return true;
     throw new CtdbxError("state", "Cannot write: everything is locked for reading");
   }
 
@@ -191,20 +235,31 @@ export class TdbLocks {
     return taken;
   }
 
-  /** Waits for everything. */
+  /** Waits for everything. Waiters of one handle share it. */
   async lockAll(kind: LockKind): Promise<void> {
-    if (this.#nestAll(kind)) return;
-    if (this.#kind === "mutex") await this.#allMutexes(kind);
-    else if (this.#kind === "fcntl") {
-      try {
-        await this.#gradually(FIRST_CHAIN, 4 * this.#hashSize, kind);
-        await this.#image.lock(this.#tail(), kind, this.#timeoutMs);
-      } catch (error) {
-        this.#image.unlock({ start: FIRST_CHAIN, length: 0 });
-        throw error;
-      }
+    for (;;) {
+      if (this.#nestAll(kind)) return;
+      const other = this.#waits.get(EVERYTHING);
+      if (other === undefined) break;
+      await other.catch(() => {});
     }
+    await this.#share(EVERYTHING, () => this.#waitAll(kind));
+  }
+
+  async #waitAll(kind: LockKind): Promise<void> {
+    if (this.#kind === "mutex") await this.#allMutexes(kind);
+    else if (this.#kind === "fcntl") await this.#allBytes(kind);
     this.#noteAll(kind);
+  }
+
+  async #allBytes(kind: LockKind): Promise<void> {
+    try {
+      await this.#gradually(FIRST_CHAIN, 4 * this.#hashSize, kind);
+      await this.#image.lock(this.#tail(), kind, this.#timeoutMs);
+    } catch (error) {
+      this.#image.unlock({ start: FIRST_CHAIN, length: 0 });
+      throw error;
+    }
   }
 
   unlockAll(): void {
@@ -233,7 +288,7 @@ export class TdbLocks {
   }
 
   #nestAll(kind: LockKind): boolean {
-    if (this.#chains.size > 0) {
+    if (this.#chains.size > 0 || this.#entered !== NONE) {
       throw new CtdbxError("state", "Cannot lock everything: a chain is locked by this handle");
     }
     if (this.#all === undefined) return false;
@@ -309,12 +364,11 @@ export class TdbLocks {
     return false;
   }
 
-  /** Waits for the free list. */
-  async free(): Promise<void> {
-    if (this.tryFree()) return;
-    if (this.#kind === "mutex") await this.#mutexes.free();
-    else await this.#image.lock(FREE_LIST, "write", this.#timeoutMs);
+  /** Gives the free list back, however often it was taken. */
+  dropFree(): void {
+    if (this.#free === 0) return;
     this.#free = 1;
+    this.unlockFree();
   }
 
   unlockFree(): void {
@@ -328,48 +382,7 @@ export class TdbLocks {
    * traverse holds something all the time, and a commit waits until nobody holds anything.
    */
   unheld(off: number): boolean {
-    if (this.#kind === "none" || this.#all !== undefined) return true;
-    this.#record.start = off;
-    if (!this.#image.tryLock(this.#record, "write")) return false;
-    this.#image.unlock(this.#record);
-    return true;
-  }
-
-  // --- transaction, open
-
-  async transaction(): Promise<void> {
-    if (this.#kind !== "none" && this.#transaction === 0) {
-      await this.#image.lock(TRANSACTION, "write", this.#timeoutMs);
-    }
-    this.#transaction++;
-  }
-
-  unlockTransaction(): void {
-    if (--this.#transaction === 0 && this.#kind !== "none") this.#image.unlock(TRANSACTION);
-  }
-
-  async open(): Promise<void> {
-    if (this.#kind !== "none") await this.#image.lock(OPEN, "write", this.#timeoutMs);
-  }
-
-  tryOpen(): boolean {
-    return this.#kind === "none" || this.#image.tryLock(OPEN, "write");
-  }
-
-  unlockOpen(): void {
-    if (this.#kind !== "none") this.#image.unlock(OPEN);
-  }
-
-  /** Is no other handle that holds ACTIVE open? If so ACTIVE is ours for writing until `active`. */
-  tryAlone(): boolean {
-    return this.#kind !== "none" && this.#image.tryLock(ACTIVE, "write");
-  }
-
-  /** Holds ACTIVE for the life of the handle. */
-  async active(): Promise<void> {
-    if (this.#kind === "none") return;
-    this.#image.unlock(ACTIVE);
-    await this.#image.lock(ACTIVE, "read", this.#timeoutMs);
+    return this.#kind === "none" || this.#all !== undefined || this.records.unheld(off);
   }
 
   /** Fresh mutexes for every chain; the caller is alone. */

@@ -16,7 +16,8 @@ import type { Image, LockKind } from "../../transport/image.ts";
 const ALL_MUTEX = 168;
 const ALL_STATE = 208;
 const FREE_MUTEX = 216;
-const MUTEX_BYTES = 40;
+/** Size of a mutex of the C library whose files these are; other platforms lay their files out differently. */
+export const MUTEX_BYTES = 40;
 /** Values of the state. */
 const STATE = { read: 0, write: 1, free: 2 } as const;
 
@@ -135,10 +136,6 @@ export class TdbMutexes {
 
   tryFree(): boolean {
     return this.#image.tryMutex(FREE_MUTEX) !== "busy";
-  }
-
-  async free(): Promise<void> {
-    await this.#image.mutex(FREE_MUTEX, this.#timeoutMs);
   }
 
   unlockFree(): void {

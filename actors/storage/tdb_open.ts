@@ -13,7 +13,7 @@
 import type { Image, ImageStore } from "../../transport/image.ts";
 import { PAGE, threadMemory } from "../../assembly/host/memory.ts";
 import { CorruptError, CtdbxError } from "../../transport/wire/errors.ts";
-import { HASH_SIZE_MAX } from "../../transport/wire/limits.ts";
+import { FILE_MAX, HASH_SIZE_MAX } from "../../transport/wire/limits.ts";
 import { Tdb } from "./tdb.ts";
 import { TdbCore } from "./tdb_core.ts";
 import {
@@ -28,8 +28,9 @@ import {
   type TdbHeader,
 } from "./tdb_header.ts";
 import { AREA_MIN } from "./tdb_transaction.ts";
+import { TdbDoor } from "./tdb_door.ts";
 import { type LockClass, TdbLocks } from "./tdb_locks.ts";
-import { mutexAreaBytes } from "./tdb_mutexes.ts";
+import { MUTEX_BYTES, mutexAreaBytes } from "./tdb_mutexes.ts";
 import { pending } from "./tdb_recovery.ts";
 
 /** How to open or make a file. */
@@ -63,6 +64,12 @@ export interface TdbOptions {
 }
 
 const LOCK_TIMEOUT_MS = 10_000;
+/** The largest values of options: a chain's length, half of FILE_MAX, what a timer can hold. */
+const LARGEST = {
+  maxDead: 0x7fffffff,
+  areaMin: FILE_MAX >>> 1,
+  lockTimeoutMs: 0x7fffffff,
+} as const;
 
 /** Opens (or makes) a TDB file. Throws "not_found", "exists", "corrupt", "version", "denied", "timeout" ... */
 export async function openTdb(
@@ -86,7 +93,7 @@ export async function openTdb(
 }
 
 function requireSane(options: TdbOptions): void {
-  const { hashSize, maxDead } = options;
+  const { hashSize } = options;
   if (hashSize !== undefined && !(Number.isInteger(hashSize) && hashSize >= 1)) {
     throw new RangeError(`Cannot open: hashSize must be an integer from 1, is ${hashSize}`);
   }
@@ -94,8 +101,12 @@ function requireSane(options: TdbOptions): void {
     const text = `Cannot open: hashSize is ${hashSize}, HASH_SIZE_MAX is ${HASH_SIZE_MAX}`;
     throw new CtdbxError("limit", text);
   }
-  if (maxDead !== undefined && !(Number.isInteger(maxDead) && maxDead >= 0)) {
-    throw new RangeError(`Cannot open: maxDead must be an integer from 0, is ${maxDead}`);
+  for (const name of ["maxDead", "areaMin", "lockTimeoutMs"] as const) {
+    const value = options[name];
+    if (value !== undefined && !(Number.isInteger(value) && value >= 0 && value <= LARGEST[name])) {
+      const range = `an integer from 0 to ${LARGEST[name]}`;
+      throw new RangeError(`Cannot open: ${name} must be ${range}, is ${value}`);
+    }
   }
 }
 
@@ -114,14 +125,14 @@ async function openWritable(image: Image, options: TdbOptions): Promise<Tdb> {
   // OPEN and ACTIVE lie at the same bytes in every file: take them before the header is known.
   const byteLocks = options.locking === "none" ? "none" : "fcntl";
   const timeoutMs = options.lockTimeoutMs ?? LOCK_TIMEOUT_MS;
-  const door = new TdbLocks(image, byteLocks, 1, timeoutMs);
+  const door = new TdbDoor(image, byteLocks === "fcntl", timeoutMs);
   await door.open();
   let closed = false;
   try {
     const alone = door.tryAlone();
     image.refresh();
     if (options.clearIfFirst === true && (alone || byteLocks === "none")) {
-      await clear(image, byteLocks);
+      await clear(image, byteLocks, timeoutMs);
     }
     const fresh = image.mapped === 0;
     if (fresh) makeFile(image, options);
@@ -146,9 +157,9 @@ async function openWritable(image: Image, options: TdbOptions): Promise<Tdb> {
 }
 
 /** Empties the file for the first opener: everything locked, then length 0. */
-async function clear(image: Image, kind: LockClass): Promise<void> {
+async function clear(image: Image, kind: LockClass, timeoutMs: number): Promise<void> {
   const all = { start: 168, length: 0 };
-  if (kind !== "none") await image.lock(all, "write", LOCK_TIMEOUT_MS);
+  if (kind !== "none") await image.lock(all, "write", timeoutMs);
   image.truncate(0);
   if (kind !== "none") image.unlock(all);
 }
@@ -167,7 +178,7 @@ function lockClass(image: Image, header: TdbHeader, options: TdbOptions): LockCl
     throw new CtdbxError("state", `Cannot open ${image.path} with fcntl: it has mutexes`);
   }
   const expected = mutexAreaBytes(header.hashSize, PAGE);
-  if (image.mutexSize === 0 || header.mutexSize !== expected) {
+  if (image.mutexSize !== MUTEX_BYTES || header.mutexSize !== expected) {
     const text = `Cannot open ${image.path}: its mutexes are those of another platform`;
     throw new CtdbxError("unsupported", text);
   }
@@ -180,7 +191,7 @@ function makeFile(image: Image, options: TdbOptions): void {
   }
   const hashSize = options.hashSize ?? HASH_SIZE_DEFAULT;
   const mutexes = options.locking === "mutex";
-  if (mutexes && image.mutexSize === 0) {
+  if (mutexes && image.mutexSize !== MUTEX_BYTES) {
     throw new CtdbxError("unsupported", "Cannot make a file with mutexes on this platform");
   }
   const mutexSize = mutexes ? mutexAreaBytes(hashSize, PAGE) : 0;

@@ -29,9 +29,9 @@ const FIXED = [[0, AT.recoveryStart], [52, 68]] as const;
 
 /** An entry of the area: `length` old bytes for `offset`, which lie at `from` of the copied area. */
 interface Entry {
-  readonly offset: number;
-  readonly length: number;
-  readonly from: number;
+  offset: number;
+  length: number;
+  from: number;
 }
 
 /** Does the header point to an area whose transaction did not end? */
@@ -48,29 +48,34 @@ function bad(core: TdbCore, at: number, what: string): CorruptError {
   return new CorruptError("recovery", at, `Cannot recover ${core.image.path}: ${what}`);
 }
 
-/** Reads and judges all entries. `at` = address of a copy of the area. */
-function readEntries(core: TdbCore, start: number, at: number, eof: number): Entry[] {
-  const dataLen = core.word(start + RECORD.dataLen);
-  const view = new DataView(core.memory.memory.buffer, at, RECORD_BYTES + dataLen);
+/**
+ * Goes through the entries of a copied area, `at` in memory, and judges each before `use` gets it. The same entry
+ * object is used for all: a hostile area has millions.
+ */
+function eachEntry(
+  core: TdbCore,
+  start: number,
+  at: number,
+  old: { readonly eof: number; readonly dataLen: number },
+  use: (entry: Entry) => void,
+): void {
+  const end = RECORD_BYTES + old.dataLen;
+  const view = new DataView(core.memory.memory.buffer, at, end);
   const little = core.header.byteOrder === "little";
-  const entries: Entry[] = [];
-  let next = RECORD_BYTES;
-  const end = RECORD_BYTES + dataLen;
-  while (end - next >= ENTRY_MIN) {
-    const offset = view.getUint32(next, little);
-    const length = view.getUint32(next + 4, little);
-    if (length === 0 || length > end - next - 8) {
+  const entry: Entry = { offset: 0, length: 0, from: 0 };
+  for (let next = RECORD_BYTES; end - next >= ENTRY_MIN; next += 8 + entry.length) {
+    entry.offset = view.getUint32(next, little);
+    entry.length = view.getUint32(next + 4, little);
+    entry.from = at + next + 8;
+    if (entry.length === 0 || entry.length > end - next - 8) {
       throw bad(core, start + next, `its entry at ${start + next} is longer than the area`);
     }
-    if (offset + length > eof) {
+    if (entry.offset + entry.length > old.eof) {
       throw bad(core, start + next, `its entry at ${start + next} lies outside the file`);
     }
-    const entry = { offset, length, from: at + next + 8 };
     requireSameHeader(core, start + next, entry);
-    entries.push(entry);
-    next += 8 + length;
+    use(entry);
   }
-  return entries;
 }
 
 /** An entry that covers the header must leave alone what makes the file what it is. */
@@ -90,17 +95,16 @@ function requireSameHeader(core: TdbCore, where: number, entry: Entry): void {
  * Writes an entry, but for what lies in the area: its old contents mean nothing, and until the magic is off a
  * second crash needs the entries.
  */
-function restore(core: TdbCore, entry: Entry, area: readonly [number, number]): void {
+function restore(core: TdbCore, entry: Entry, areaFrom: number, areaEnd: number): void {
   const last = entry.offset + entry.length;
-  for (
-    const [from, to] of [[entry.offset, Math.min(last, area[0])], [
-      Math.max(entry.offset, area[1]),
-      last,
-    ]] as const
-  ) {
-    if (from >= to) continue;
-    core.image.write(core.header.mutexSize + from, entry.from + from - entry.offset, to - from);
-  }
+  restorePiece(core, entry, entry.offset, Math.min(last, areaFrom));
+  restorePiece(core, entry, Math.max(entry.offset, areaEnd), last);
+}
+
+function restorePiece(core: TdbCore, entry: Entry, from: number, to: number): void {
+  if (from >= to) return;
+  const shift = core.header.mutexSize;
+  core.image.write(shift + from, entry.from + from - entry.offset, to - from);
 }
 
 /**
@@ -128,9 +132,10 @@ export function recover(core: TdbCore, options: { noSync: boolean }): void {
   };
   try {
     core.kernel.tdbGet(core.db, start, at, bytes);
-    const entries = readEntries(core, start, at, eof);
-    const area = [start, start + bytes] as const;
-    for (const entry of entries) restore(core, entry, area);
+    const old = { eof, dataLen };
+    const judged = (): void => {};
+    eachEntry(core, start, at, old, judged);
+    eachEntry(core, start, at, old, (entry) => restore(core, entry, start, start + bytes));
     cutTail(core, eof, start, recLen);
     sync();
     if (eof <= start) {

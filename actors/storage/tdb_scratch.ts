@@ -6,12 +6,24 @@
  * Does NOT promise: to keep a key; the next operation on any database of the thread puts its own there.
  */
 import type { ThreadMemory } from "../../assembly/host/memory.ts";
-import { KEY_AT } from "../../assembly/host/tdb_kernels.ts";
+import { KEY_AT, MODE } from "../../assembly/host/tdb_kernels.ts";
 import { CtdbxError } from "../../transport/wire/errors.ts";
 import { KEY_MAX, tooLong } from "../../transport/wire/limits.ts";
 
 /** Keys up to this long are copied here; a longer one is worth a call. */
 const LOOP_MAX = 40;
+
+/** What store does when the key is there, or is not. */
+export type StoreMode = keyof typeof MODE;
+
+/** The length of a value that is to be stored. Throws TypeError on what is none. */
+export function storedLength(value: Uint8Array, mode: StoreMode): number {
+  if (!(value instanceof Uint8Array)) {
+    throw new TypeError("Cannot store: value must be a Uint8Array");
+  }
+  if (typeof MODE[mode] === "number") return value.length;
+  throw new TypeError(`Cannot store: mode must be replace, insert or modify, is ${mode}`);
+}
 
 /** The scratch area as one handle sees it. */
 export class TdbScratch {
@@ -28,6 +40,9 @@ export class TdbScratch {
 
   /** Puts a key; answers its length. Throws "limit". */
   key(key: Uint8Array): number {
+    if (!(key instanceof Uint8Array)) {
+      throw new TypeError("Cannot use key: it must be a Uint8Array");
+    }
     const { length } = key;
     const bytes = this.#bytes;
     if (length > LOOP_MAX) {

@@ -1,6 +1,9 @@
 /**
  * A transaction: changes lie in blocks over the file until they are committed.
  *
+ *   none --begin--> opening --> open --prepare--> preparing --> prepared --commit--> none
+ *   In between (opening, preparing) locks are waited for, and the handle is good for nothing else.
+ *
  *   begin    TRANSACTION, everything for reading; the kernels write into frames (assembly/tdb_layout.ts)
  *   prepare  everything for writing, OPEN; old bytes of all dirty blocks into the recovery area; sync;
  *            its magic; sync                        -- from here a crash rolls back
@@ -13,10 +16,10 @@
  */
 import { BLOCK, DB, FLAG } from "../../assembly/host/tdb_kernels.ts";
 import { CtdbxError } from "../../transport/wire/errors.ts";
-import { FILE_MAX } from "../../transport/wire/limits.ts";
+import { chooseArea } from "./tdb_area.ts";
 import { AT } from "./tdb_header.ts";
 import type { TdbCore } from "./tdb_core.ts";
-import { type Area, dataLength, layOut, oldRuns, type Run } from "./tdb_old_bytes.ts";
+import { type Area, layOut, oldRuns } from "./tdb_old_bytes.ts";
 import { Overlay } from "./tdb_overlay.ts";
 import {
   forgetBadArea,
@@ -25,19 +28,21 @@ import {
   RECORD_BYTES,
   recover,
   RECOVERY_MAGIC,
-  usableArea,
 } from "./tdb_recovery.ts";
-
-/** The file ends at whole pages. */
-const PAGE = 4096;
 
 /**
  * Smallest capacity of an area made here, bytes. libtdb saves whole pages, so that its transactions need several
  * times what ours do; one that finds the area too small moves it, and leaves it behind if it is cancelled then.
  */
 export const AREA_MIN = 128 * 1024;
-/** Space that a transaction with a new area must add before it: a record's header and more. */
-const GAP_MIN = 64;
+
+/** Where a transaction is. */
+type Stage = "none" | "opening" | "open" | "preparing" | "prepared";
+/** Why the handle cannot be used in a stage. */
+const BLOCKED: Partial<Record<Stage, string>> = {
+  opening: "a transaction is beginning",
+  preparing: "its transaction is being prepared",
+};
 
 /** The one transaction that a handle can have open. */
 export class TdbTransaction {
@@ -45,7 +50,7 @@ export class TdbTransaction {
   readonly #overlay: Overlay;
   readonly #noSync: boolean;
   readonly #areaMin: number;
-  #stage: "none" | "open" | "prepared" = "none";
+  #stage: Stage = "none";
   #broken: CtdbxError | undefined;
   #area: Area | undefined;
   #flags = 0;
@@ -58,7 +63,15 @@ export class TdbTransaction {
   }
 
   get open(): boolean {
-    return this.#stage !== "none";
+    return this.#stage !== "none" && this.#stage !== "opening";
+  }
+
+  #enter(stage: Stage): void {
+    this.#stage = stage;
+    this.#core.blocked = BLOCKED[stage];
+    this.#core.sealed = stage === "prepared";
+    // The next operation asks.
+    this.#core.looked = false;
   }
 
   /** Notes that an operation failed half-way: the transaction can only be cancelled. */
@@ -73,19 +86,20 @@ export class TdbTransaction {
       throw new CtdbxError("state", "Cannot begin a transaction: one is open");
     }
     if (!locks.idle) throw new CtdbxError("state", "Cannot begin a transaction: a lock is held");
-    this.#stage = "open";
+    this.#enter("opening");
     try {
-      await locks.transaction();
+      await locks.door.transaction();
       try {
         if (!locks.tryAll("read")) await locks.lockAll("read");
       } catch (error) {
-        locks.unlockTransaction();
+        if (!this.#core.closed) locks.door.unlockTransaction();
         throw error;
       }
     } catch (error) {
-      this.#stage = "none";
+      this.#enter("none");
       throw error;
     }
+    this.#enter("open");
     this.#core.refresh();
     this.#lay();
   }
@@ -96,6 +110,7 @@ export class TdbTransaction {
     this.#flags = this.#core.flags;
     this.#overlay.start();
     this.#core.set(DB.flags, (this.#flags | FLAG.overlay) & ~FLAG.lockFree);
+    this.#core.locks.staged = true;
   }
 
   /** Makes the transaction durable but not yet visible; afterwards commit cannot fail for lack of space. */
@@ -107,22 +122,23 @@ export class TdbTransaction {
       throw new CtdbxError(broken.code, `Cannot prepare: an operation failed`, { cause: broken });
     }
     if (this.#overlay.empty) {
-      this.#stage = "prepared";
+      this.#enter("prepared");
       return;
     }
+    const { locks } = this.#core;
+    this.#enter("preparing");
     try {
-      await this.#core.locks.upgradeAll();
-      if (!this.#core.locks.tryOpen()) await this.#core.locks.open();
+      await locks.upgradeAll();
+      if (!locks.door.tryOpen()) await locks.door.open();
     } catch (error) {
-      this.cancel();
+      if (!this.#core.closed) this.#end();
       throw error;
     }
     try {
       this.#writeArea();
-      this.#stage = "prepared";
+      this.#enter("prepared");
     } catch (error) {
-      this.#rollBack();
-      throw error;
+      this.#rollBackAfter(error);
     }
   }
 
@@ -138,14 +154,13 @@ export class TdbTransaction {
     try {
       this.#show(area);
     } catch (error) {
-      this.#rollBack();
-      throw error;
+      this.#rollBackAfter(error);
     }
     try {
       // Fails: the change is made, but whether it survives a power loss is not known.
       this.#sync();
     } finally {
-      this.#core.locks.unlockOpen();
+      this.#core.locks.door.unlockOpen();
       this.#end();
     }
   }
@@ -185,17 +200,45 @@ export class TdbTransaction {
   /** The database closes: gives the overlay's memory back. */
   release(): void {
     try {
-      this.cancel();
+      // What waits for locks finds the handle closed when it goes on; nothing is in the file yet.
+      if (this.#core.blocked === undefined) this.cancel();
     } finally {
       this.#overlay.release();
     }
   }
 
-  /** Forgets all changes. Nothing happens without a transaction. */
+  /** Forgets all changes. Nothing happens without a transaction. Throws "state" while it is on the way. */
   cancel(): void {
     if (this.#stage === "none") return;
+    const why = BLOCKED[this.#stage];
+    if (why !== undefined) throw new CtdbxError("state", `Cannot cancel: ${why}`);
     if (this.#stage === "prepared" && this.#area !== undefined) this.#rollBack();
     else this.#end();
+  }
+
+  /** Ends an open transaction whose work failed: nothing of it stays, and nothing hides the first error. */
+  giveUp(): void {
+    if (this.#core.closed || this.#core.blocked !== undefined) return;
+    try {
+      this.cancel();
+    } catch {
+      // What cannot be taken back now (the file was shortened, the disk fails) is taken back at the next open.
+    }
+  }
+
+  /** Takes the transaction back, then throws `first`; a second failure does not hide it. */
+  #rollBackAfter(first: unknown): never {
+    try {
+      this.#rollBack();
+    } catch (second) {
+      if (!(first instanceof CtdbxError)) throw first;
+      if (!(second instanceof CtdbxError)) throw second;
+      const { path } = this.#core.image;
+      const later = `taking it back waits for the next open: ${second.message}`;
+      const text = `Cannot commit in ${path}: ${first.message}; ${later}`;
+      throw new CtdbxError(first.code, text, { cause: first });
+    }
+    throw first;
   }
 
   /** As after a crash: old bytes back, what was added to the file becomes free space. Everything is held. */
@@ -207,14 +250,16 @@ export class TdbTransaction {
       if (pending(core)) recover(core, { noSync: this.#noSync });
       this.heal();
     } finally {
-      core.locks.unlockOpen();
+      core.locks.door.unlockOpen();
       this.#end();
     }
   }
 
   #require(stage: "open" | "prepared", action: string): void {
     if (this.#stage !== stage) {
-      const now = this.#stage === "none" ? "there is no transaction" : "it is prepared already";
+      const now = this.#stage === "none"
+        ? "there is no transaction"
+        : BLOCKED[this.#stage] ?? "it is prepared already";
       throw new CtdbxError("state", `Cannot ${action}: ${now}`);
     }
   }
@@ -227,6 +272,7 @@ export class TdbTransaction {
   #lift(): void {
     const core = this.#core;
     this.#overlay.end();
+    core.locks.staged = false;
     core.set(DB.flags, this.#flags);
     core.set(DB.indexOpen, 0);
     core.set(DB.epoch, core.field(DB.epoch) + 1);
@@ -237,50 +283,9 @@ export class TdbTransaction {
     const core = this.#core;
     if (core.inTransaction) this.#lift();
     this.#area = undefined;
-    this.#stage = "none";
+    this.#enter("none");
     core.locks.unlockAll();
-    core.locks.unlockTransaction();
-  }
-
-  #oldRuns(): Run[] {
-    return oldRuns(this.#overlay.offsets(), this.#core.field(DB.fileSize));
-  }
-
-  #chooseArea(): Area {
-    const core = this.#core;
-    for (let round = 0; round < 16; round++) {
-      const dataLen = dataLength(this.#oldRuns());
-      const old = usableArea(core);
-      if (old !== undefined && dataLen <= old.capacity) return { place: "kept", ...old, dataLen };
-      if (old !== undefined && old.start + RECORD_BYTES + old.capacity === core.size) {
-        return this.#placeArea("longer", old.start, dataLen);
-      }
-      if (old === undefined && core.size - core.field(DB.fileSize) >= GAP_MIN) {
-        return this.#placeArea("new", Math.ceil(core.size / 4) * 4, dataLen);
-      }
-      // Before a new area lies space that this transaction adds: until the area is announced the file seems to
-      // end in unused zeros, which every reader of the format takes as such.
-      if (old === undefined) {
-        if (core.growOverlay(RECORD_BYTES + GAP_MIN) === 0) throw this.#tooLarge();
-      } else {
-        core.setWord(AT.recoveryStart, 0);
-        core.kernel.tdbAddSpace(core.db, old.start, RECORD_BYTES + old.capacity, 1);
-      }
-      if (core.field(DB.faultKind) !== 0) core.fail("commit");
-    }
-    throw new CtdbxError("io", "Cannot commit: the recovery area does not settle");
-  }
-
-  #tooLarge(): CtdbxError {
-    return new CtdbxError("limit", `Cannot commit: FILE_MAX is ${FILE_MAX} bytes`);
-  }
-
-  #placeArea(place: "longer" | "new", start: number, dataLen: number): Area {
-    const roomy = Math.max(this.#areaMin, dataLen + (dataLen >>> 1));
-    const end = Math.ceil((start + RECORD_BYTES + roomy) / PAGE) * PAGE;
-    if (end > FILE_MAX) throw this.#tooLarge();
-    this.#core.set(DB.size, end);
-    return { place, start, capacity: end - start - RECORD_BYTES, dataLen };
+    core.locks.door.unlockTransaction();
   }
 
   /**
@@ -290,8 +295,8 @@ export class TdbTransaction {
   #writeArea(): Area {
     const core = this.#core;
     const shift = core.header.mutexSize;
-    const area = this.#chooseArea();
-    const runs = this.#oldRuns();
+    const area = chooseArea(core, this.#overlay, this.#areaMin);
+    const runs = oldRuns(this.#overlay.offsets(), core.field(DB.fileSize));
     if (area.place !== "kept") {
       this.#extend();
       this.#sync();

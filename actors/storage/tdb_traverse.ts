@@ -11,8 +11,9 @@
  * Upstream: tdb traverse; differs from upstream: no record locks, no read-only handle meanwhile.
  */
 import { DB, FAULT, KEY_AT, OUT_AT } from "../../assembly/host/tdb_kernels.ts";
-import { CorruptError, CtdbxError } from "../../transport/wire/errors.ts";
+import { CtdbxError } from "../../transport/wire/errors.ts";
 import type { Tdb } from "./tdb.ts";
+import { ChainBound, ChainCopy, linked } from "./tdb_chain_copy.ts";
 import type { TdbCore } from "./tdb_core.ts";
 import { FIRST_HEAD } from "./tdb_header.ts";
 import { RecordView, see } from "./tdb_record.ts";
@@ -28,24 +29,22 @@ export interface TraverseOptions {
 
 /** Offsets per kernel call. */
 const BATCH = 1024;
-/** Records of a chain before its bound is looked at, and the least bytes that a record has. */
-const CHAIN_FREE = 64;
-const RECORD_MIN = 28;
 
 /** Visits all records; see Tdb.traverse. */
 export async function traverse(tdb: Tdb, visit: Visit, options: TraverseOptions): Promise<number> {
   const { core } = tdb;
   const exclusive = options.write === true && !tdb.inTransaction;
-  if (exclusive) await core.locks.transaction();
+  if (exclusive) await core.locks.door.transaction();
   try {
     const still = core.locks.kind === "none" || core.locks.all !== undefined;
-    return await (still ? inPlace(core, visit) : byChain(tdb, visit));
+    return await (still ? inPlace(tdb, visit) : byChain(tdb, visit));
   } finally {
-    if (exclusive) core.locks.unlockTransaction();
+    if (exclusive) core.locks.door.unlockTransaction();
   }
 }
 
-async function inPlace(core: TdbCore, visit: Visit): Promise<number> {
+async function inPlace(tdb: Tdb, visit: Visit): Promise<number> {
+  const { core } = tdb;
   const { words } = core.memory;
   const view = new RecordView(core.memory.bytes);
   const offsets = new Uint32Array(2 * BATCH);
@@ -81,6 +80,7 @@ async function inPlace(core: TdbCore, visit: Visit): Promise<number> {
       const answer = visit(see(core, view, off));
       const goOn = typeof answer === "object" ? await answer : answer;
       if (goOn === false) return visited;
+      if (core.closed) tdb.guard.use();
     }
     if (core.field(DB.epoch) !== epoch && start !== 0 && !linked(core, chain, start)) {
       // The record to go on with is gone; the rest of its chain cannot be found again.
@@ -89,119 +89,6 @@ async function inPlace(core: TdbCore, visit: Visit): Promise<number> {
     }
   }
   return visited;
-}
-
-/** Ends a walk along a chain that has more records than the file has room for. */
-class ChainBound {
-  readonly #core: TdbCore;
-  #chain = -1;
-  #passed = 0;
-
-  constructor(core: TdbCore) {
-    this.#core = core;
-  }
-
-  /** Notes a record at `off`. Throws CorruptError "loop". */
-  pass(chain: number, off: number): void {
-    if (chain !== this.#chain) {
-      this.#chain = chain;
-      this.#passed = 0;
-    }
-    if (++this.#passed <= CHAIN_FREE) return;
-    if (this.#passed <= this.#core.size / RECORD_MIN) return;
-    const text = `Cannot traverse ${this.#core.image.path}: chain ${chain} meets itself`;
-    throw new CorruptError("loop", off, text);
-  }
-}
-
-/** Is the record at `off` live and in the chain? */
-function linked(core: TdbCore, chain: number, off: number): boolean {
-  let at = core.word(FIRST_HEAD + 4 * chain);
-  for (const bound = new ChainBound(core);; bound.pass(chain, at)) {
-    at = core.kernel.tdbLive(core.db, at, chain) >>> 0;
-    if (at === off) return true;
-    if (at === 0 || at === FAULT) return false;
-    at = core.word(at);
-  }
-}
-
-/** A chain's records, copied: {keyLength u32, valueLength u32, key, value, padding} each. */
-class ChainCopy {
-  readonly #core: TdbCore;
-  #address = 0;
-  #room = 0;
-  #used = 0;
-  count = 0;
-
-  constructor(core: TdbCore) {
-    this.#core = core;
-  }
-
-  clear(): void {
-    this.#used = 0;
-    this.count = 0;
-  }
-
-  /** Adds the live records of a chain; the caller holds it. */
-  take(chain: number): void {
-    const core = this.#core;
-    const bound = new ChainBound(core);
-    let off = core.word(FIRST_HEAD + 4 * chain);
-    for (let again = 0;;) {
-      const live = core.kernel.tdbLive(core.db, off, chain) >>> 0;
-      if (live === FAULT) {
-        if (core.fault("traverse") === undefined && again++ === 0) continue;
-        core.fail("traverse");
-      }
-      if (live === 0) return;
-      bound.pass(chain, live);
-      this.#add(live);
-      off = core.word(live);
-    }
-  }
-
-  #add(off: number): void {
-    const { kernel, db, memory } = this.#core;
-    const keyLength = this.#core.word(off + 8);
-    const valueLength = this.#core.word(off + 12);
-    const bytes = 8 + Math.ceil((keyLength + valueLength) / 4) * 4;
-    if (this.#used + bytes > this.#room) this.#grow(this.#used + bytes);
-    const at = this.#address + this.#used;
-    memory.words[at >>> 2] = keyLength;
-    memory.words[(at >>> 2) + 1] = valueLength;
-    kernel.tdbGet(db, off + 24, at + 8, keyLength + valueLength);
-    this.#used += bytes;
-    this.count++;
-  }
-
-  #grow(bytes: number): void {
-    const { regions, bytes: memory } = this.#core.memory;
-    const room = Math.max(64 * 1024, 2 * bytes);
-    const address = regions.take(room);
-    if (address === undefined) {
-      throw new CtdbxError("limit", "Cannot traverse: no memory for a chain");
-    }
-    memory.copyWithin(address, this.#address, this.#address + this.#used);
-    this.release();
-    this.#address = address;
-    this.#room = room;
-  }
-
-  /** Shows the record at a position; answers the next position. */
-  show(view: RecordView, position: number): number {
-    const { words } = this.#core.memory;
-    const at = this.#address + position;
-    view.keyLength = words[at >>> 2] as number;
-    view.valueLength = words[(at >>> 2) + 1] as number;
-    view.keyOffset = at + 8;
-    view.valueOffset = at + 8 + view.keyLength;
-    return position + 8 + Math.ceil((view.keyLength + view.valueLength) / 4) * 4;
-  }
-
-  release(): void {
-    if (this.#room !== 0) this.#core.memory.regions.give(this.#address, this.#room);
-    this.#room = 0;
-  }
 }
 
 /** Chains that are copied under one lock where that is possible. */
@@ -215,11 +102,13 @@ async function byChain(tdb: Tdb, visit: Visit): Promise<number> {
   let visited = 0;
   try {
     for (let first = 0; first < hashSize;) {
-      let next = copyRun(tdb, copy, first, Math.min(hashSize, first + RUN_CHAINS));
+      copy.clear();
+      let next = copy.between
+        ? first
+        : copyRun(tdb, copy, first, Math.min(hashSize, first + RUN_CHAINS));
       if (next === first) {
         await guard.chain(first, "read");
-        copyHeld(core, copy, first);
-        next = first + 1;
+        next = copyHeld(core, copy, first);
       }
       first = next;
       let position = 0;
@@ -229,6 +118,7 @@ async function byChain(tdb: Tdb, visit: Visit): Promise<number> {
         const answer = visit(view);
         const goOn = typeof answer === "object" ? await answer : answer;
         if (goOn === false) return visited;
+        if (core.closed) tdb.guard.use();
       }
     }
     return visited;
@@ -238,12 +128,11 @@ async function byChain(tdb: Tdb, visit: Visit): Promise<number> {
 }
 
 /**
- * Copies the chains from `first` to `end` under one lock; answers where to go on. Empty chains need no lock: it
- * is as if we had come earlier. `first` itself: the lock is not to be had at once.
+ * Copies chains from `first` on, at most to `end`, under one lock; answers where to go on. Empty chains need no
+ * lock: it is as if we had come earlier. `first` itself: the lock is not to be had at once.
  */
 function copyRun(tdb: Tdb, copy: ChainCopy, first: number, end: number): number {
   const { core, guard } = tdb;
-  copy.clear();
   let from = first;
   while (from < end && core.word(FIRST_HEAD + 4 * from) === 0) from++;
   if (from === end) return end;
@@ -251,17 +140,17 @@ function copyRun(tdb: Tdb, copy: ChainCopy, first: number, end: number): number 
   try {
     // Somebody died in a commit: the single lock takes that back first.
     if (guard.isPending()) return from;
-    for (let chain = from; chain < end; chain++) copy.take(chain);
+    for (let chain = from; chain < end; chain++) if (!copy.take(chain)) return chain;
     return end;
   } finally {
     core.locks.unlockRun(from, end - from);
   }
 }
 
-/** Copies one chain, which is locked, and unlocks it. */
-function copyHeld(core: TdbCore, copy: ChainCopy, chain: number): void {
+/** Copies what fits of one chain, which is locked, and unlocks it. Answers where to go on. */
+function copyHeld(core: TdbCore, copy: ChainCopy, chain: number): number {
   try {
-    copy.take(chain);
+    return copy.take(chain) ? chain + 1 : chain;
   } finally {
     core.locks.unlockChain(chain);
   }
@@ -307,15 +196,13 @@ export function firstRecord(tdb: Tdb): Uint8Array | undefined {
   return firstFrom(tdb, 0);
 }
 
-/** See Tdb.nextKey. */
-export function nextRecord(tdb: Tdb, key: Uint8Array): Uint8Array | undefined {
+/** See Tdb.nextKey; the key is in scratch. */
+export function nextRecord(tdb: Tdb, keyLen: number): Uint8Array | undefined {
   const { core } = tdb;
-  core.memory.bytes.set(key, KEY_AT);
-  const hash = core.kernel.tdbHash(core.db, KEY_AT, key.length) >>> 0;
-  const chain = hash % core.header.hashSize;
+  const chain = core.kernel.tdbChain(core.db, KEY_AT, keyLen);
   const view = new RecordView(core.memory.bytes);
   const found = underLock(tdb, chain, () => {
-    const off = core.kernel.tdbFind(core.db, KEY_AT, key.length, hash) >>> 0;
+    const off = core.kernel.tdbFindKept(core.db, KEY_AT, keyLen) >>> 0;
     if (off === FAULT) core.fail("read");
     if (off === 0) {
       throw new CtdbxError("not_found", `Cannot go on in ${core.image.path}: the key is gone`);

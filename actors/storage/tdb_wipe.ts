@@ -12,7 +12,7 @@ import { CtdbxError } from "../../transport/wire/errors.ts";
 import type { Tdb } from "./tdb.ts";
 import type { TdbCore } from "./tdb_core.ts";
 import { AT } from "./tdb_header.ts";
-import { RECORD, RECORD_BYTES } from "./tdb_recovery.ts";
+import { RECORD_BYTES, usableArea } from "./tdb_recovery.ts";
 
 /** Removes all records. */
 export async function wipe(tdb: Tdb): Promise<void> {
@@ -37,21 +37,16 @@ function wipeHeld(core: TdbCore): void {
   core.setWord(AT.freeHead, 0);
   core.set(DB.indexOpen, 0);
   const start = core.header.dataStart;
-  const end = core.size;
-  const area = core.recoveryStart;
-  const kept = area % 4 === 0 && area >= start && area <= end - RECORD_BYTES;
-  const recLen = kept ? core.word(area + RECORD.recLen) : 0;
-  if (kept && recLen <= end - RECORD_BYTES - area) {
-    core.kernel.tdbAddSpace(core.db, start, area - start, 1);
-    core.kernel.tdbAddSpace(
-      core.db,
-      area + RECORD_BYTES + recLen,
-      end - area - RECORD_BYTES - recLen,
-      1,
-    );
-  } else {
-    if (area !== 0) core.setWord(AT.recoveryStart, 0);
+  // Records begin at multiples of 4; what is left behind the last of them is nobody's.
+  const end = core.size - core.size % 4;
+  const area = usableArea(core);
+  if (area === undefined) {
+    if (core.recoveryStart !== 0) core.setWord(AT.recoveryStart, 0);
     core.kernel.tdbAddSpace(core.db, start, end - start, 1);
+  } else {
+    const behind = area.start + RECORD_BYTES + area.capacity;
+    core.kernel.tdbAddSpace(core.db, start, area.start - start, 1);
+    core.kernel.tdbAddSpace(core.db, behind, end - behind, 1);
   }
   core.setWord(AT.sequenceNumber, (core.word(AT.sequenceNumber) + 1) >>> 0);
   if (core.inTransaction && core.field(DB.faultKind) !== 0) core.fail("wipe");

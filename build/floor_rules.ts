@@ -47,9 +47,17 @@ const FLOORS: Record<string, readonly string[]> = {
 
 /** Each npm package and where it may be imported: a file, or a folder with a slash at its end. */
 const PACKAGES: Record<string, readonly string[]> = {
+  "@logtape/logtape": ["transport/real_log.ts"],
+  "@nats-io/jetstream": ["transport/real_kv.ts"],
+  "@nats-io/kv": ["transport/real_kv.ts"],
   "assemblyscript": ["build/wasm.ts"],
+  "cbor-x": ["transport/wire/codec.ts"],
+  "comlink": ["actors/worker.ts", "actors/shard_worker.ts"],
   "commander": ["cli/"],
   "fast-check": ["test/"],
+  "nats": ["transport/real_bus.ts"],
+  "smol-toml": ["cli/"],
+  "typebox": ["transport/wire/"],
   "uvu": ["test/"],
 };
 

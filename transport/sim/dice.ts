@@ -5,15 +5,9 @@
  * Does NOT promise: anything against somebody who wants to guess them.
  */
 
-/** Where chance comes from. */
-export interface Dice {
-  /** Any u32. */
-  u32(): number;
-  /** 0 .. count-1; `count` 1 .. 2^32. */
-  below(count: number): number;
-  /** True `hits` times in `of`. */
-  chance(hits: number, of: number): boolean;
-}
+import type { Dice } from "../world.ts";
+
+export type { Dice };
 
 /** 2^32 divided by the golden ratio, odd: the counter's step. */
 const STEP = 0x9e3779b9;

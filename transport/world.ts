@@ -110,6 +110,9 @@ export interface ChildOptions {
 
 /** One end of a stream between processes of a host. */
 export interface Stream {
+  /** Bytes written that the system has not taken yet: who reads slowly makes it grow. */
+  readonly waiting: number;
+  /** Hands bytes over, in order; after the stream is closed nothing happens. */
   write(bytes: Uint8Array): void;
   close(): void;
 }

@@ -30,8 +30,16 @@ the folder you stand in.
 - **Locks.** Commands that only look take read locks, too, so they may be used on a database
   that Samba is writing. Where the file may not be written they go on without locks and say
   so. \`--timeout\` bounds a wait; nothing has been changed then, so the exit code is 4.
+  Locks belong to the handle that took them, not to the process: a command gives its locks
+  back when it ends, no command can hold one for the next, and other handles in the same
+  process are strangers.
 - **New files** (create, restore, backup, convert, rescue --to) are made beside the target,
-  checked, synced, and renamed: the target is the old file or the complete new one.
+  checked, synced, and put in its place at once: the target is the old file or the complete
+  new one. What exists is replaced only with \`--force\`; a link is followed and stays; a
+  folder, a device or a pipe, and a database that somebody has in use, are never replaced.
+- **Limits.** libtdb has none but the file's 4 GiB; ctdbx reads what it stored, but stores
+  keys of up to 65535 bytes and values of up to 16 MiB. \`rescue --to\` leaves larger records
+  out and counts them (exit code 9); backup, convert and restore name the first and end.
 - **Keys and values** are text unless \`--hex\`, \`--base64\` or \`--escaped\` is given;
   \`--nul\` appends the NUL that many of Samba's keys end with. Shown bytes are escaped as
   tdbdump does it and can be typed back with \`--escaped\`. In JSON a record is \`{key,
@@ -39,6 +47,9 @@ the folder you stand in.
 - **Errors** are two lines on stderr, \`ctdbx: Cannot ...: why\` and \`hint: ...\`; with
   \`-o json\` or \`jsonl\` one line \`{"error": {exit, code, message, hint}}\`, for damage
   also \`kind\` and \`offset\`. stdout then holds data only.
+- **Ends.** A reader that goes away (\`| head\`) ends a command quietly; a stdout that is full
+  is an error, and so is a closed one, but not behind Node or on Deno, which make it
+  /dev/null. SIGINT and SIGTERM end a command with 130 and 143, and leave no unfinished file.
 - A progress bar is drawn on stderr for work longer than a second when stderr is a terminal.
   \`NO_COLOR\` and \`--no-color\` are honoured.
 `;

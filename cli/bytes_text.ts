@@ -154,3 +154,23 @@ export function shown(
     return { strings: parts.map(toHex), encoding: "hex" };
   }
 }
+
+/** Characters of a key that a message shows. */
+const KEY_SHOWN = 60;
+
+/** A key as a message names it: escaped, and no longer than a line. */
+export function shortKey(key: Uint8Array): string {
+  if (key.length <= KEY_SHOWN) return escapeBytes(key);
+  return `${escapeBytes(key.subarray(0, KEY_SHOWN))}...`;
+}
+
+/** Pieces as one. */
+export function joined(pieces: readonly Uint8Array[]): Uint8Array {
+  const whole = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
+  let at = 0;
+  for (const piece of pieces) {
+    whole.set(piece, at);
+    at += piece.length;
+  }
+  return whole;
+}

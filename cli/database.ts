@@ -11,13 +11,13 @@
  * Does NOT promise: that the file is still the one that was looked at first; the open decides.
  */
 
-import { accessSync, closeSync, constants, openSync, readSync, statSync } from "node:fs";
+import { closeSync, openSync, readSync, statSync } from "node:fs";
 import type { Tdb } from "../actors/storage/tdb.ts";
 import type { TdbOptions } from "../actors/storage/tdb_open.ts";
 import { openTdb } from "../actors/storage/tdb_open.ts";
 import { CtdbxError } from "../transport/wire/errors.ts";
 import { EXIT } from "./exit_codes.ts";
-import { Failure, systemFailure, usage } from "./failure.ts";
+import { Failure, requireName, systemFailure, usage } from "./failure.ts";
 import type { CommandWorld, OpenFlags } from "./world.ts";
 
 /** What the command means to do with the file. */
@@ -83,6 +83,7 @@ async function openReadOnly(world: CommandWorld, path: string): Promise<Tdb> {
 /** Says clearly what is wrong with a path that is no readable TDB file. */
 export function lookAtFile(path: string, purpose: Purpose): void {
   const cannot = `Cannot ${purpose === "look" ? "read" : "change"} ${path}`;
+  requireName(cannot, path);
   let size: number;
   try {
     const stats = statSync(path);
@@ -91,7 +92,8 @@ export function lookAtFile(path: string, purpose: Purpose): void {
     }
     if (!stats.isFile()) throw usage(`${cannot}: it is not a regular file`);
     size = stats.size;
-    accessSync(path, purpose === "look" ? constants.R_OK : constants.R_OK | constants.W_OK);
+    // Not access(): Deno's own version of it denies root what root may do.
+    closeSync(openSync(path, purpose === "look" ? "r" : "r+"));
   } catch (error) {
     if (error instanceof Failure) throw error;
     throw systemFailure(error, cannot);

@@ -13,9 +13,10 @@
  * Does NOT promise: tdbdump's -e form; that begins with text that is no record.
  */
 
-import { escapeBytes, hexByte } from "./bytes_text.ts";
-import { Failure } from "./failure.ts";
+import { escapeBytes, hexByte, joined } from "./bytes_text.ts";
 import { EXIT } from "./exit_codes.ts";
+import { Failure, usage } from "./failure.ts";
+import { TOO_LARGE } from "./record_limits.ts";
 import type { Sink } from "./terminal.ts";
 
 /** One record of a dump. */
@@ -145,13 +146,18 @@ export class DumpReader {
 
   #keep(part: Uint8Array): void {
     this.#partsSize += part.length;
-    if (this.#partsSize > LINE_MAX) this.#fail(1, "the line is longer than the largest record");
+    if (this.#partsSize > LINE_MAX) {
+      const why = "the line is longer than the largest record that ctdbx stores";
+      // Inside a record it may well be one of libtdb's: nothing is wrong with the call.
+      if (this.#place === "open") this.#fail(1, why);
+      throw new Failure(EXIT.other, `Cannot read the dump: line ${this.#line}: ${why}`, TOO_LARGE);
+    }
     this.#parts.push(part);
   }
 
   /** Reads the finished line. */
   #take(): void {
-    const line = this.#parts.length === 1 ? this.#parts[0] as Uint8Array : join(this.#parts);
+    const line = this.#parts.length === 1 ? this.#parts[0] as Uint8Array : joined(this.#parts);
     this.#parts = [];
     this.#partsSize = 0;
     let start = 0;
@@ -227,8 +233,7 @@ export class DumpReader {
   }
 
   #fail(column: number, why: string): never {
-    throw new Failure(
-      EXIT.usage,
+    throw usage(
       `Cannot read the dump: line ${this.#line}, column ${column}: ${why}`,
       "the text must be what `ctdbx tdb dump` or tdbdump prints",
     );
@@ -244,14 +249,4 @@ const WANTED: Readonly<Record<Place, string>> = {
 
 function isSpace(byte: number | undefined): boolean {
   return byte === 0x20 || byte === 0x09 || byte === 0x0d;
-}
-
-function join(parts: readonly Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }

@@ -58,12 +58,16 @@ export const EXIT_OF: Readonly<Record<ErrorCode, ExitCode>> = {
   timeout: EXIT.conflict,
   corrupt: EXIT.corrupt,
   no_space: EXIT.noSpace,
-  limit: EXIT.usage,
+  // Not code 2: what is typed is measured before the engine sees it, so it is the file that has more than
+  // ctdbx stores (libtdb knows no such limits), or the memory of this process is used up.
+  limit: EXIT.other,
   read_only: EXIT.denied,
   state: EXIT.conflict,
   version: EXIT.version,
   denied: EXIT.denied,
   truncated: EXIT.corrupt,
+  config: EXIT.usage,
+  no_quorum: EXIT.noQuorum,
   io: EXIT.other,
   unsupported: EXIT.other,
 };

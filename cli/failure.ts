@@ -13,6 +13,7 @@
 import { CorruptError, CtdbxError } from "../transport/wire/errors.ts";
 import { EXIT, EXIT_OF } from "./exit_codes.ts";
 import type { ExitCode } from "./exit_codes.ts";
+import { oneLine } from "./output.ts";
 
 /** An error of the command line itself: wrong usage, or an outcome that has an exit code of its own. */
 export class Failure extends Error {
@@ -45,9 +46,10 @@ export function systemFailure(error: unknown, cannot: string): Failure {
       );
     case "ENOTDIR":
       return new Failure(EXIT.notFound, `${cannot}: a part of the path is not a folder`);
+    case "EROFS":
+      return new Failure(EXIT.denied, `${cannot}: the file system takes no writes`);
     case "EACCES":
     case "EPERM":
-    case "EROFS":
       return new Failure(EXIT.denied, `${cannot}: permission denied`, "run it as the file's owner");
     case "ENOSPC":
     case "EDQUOT":
@@ -57,6 +59,13 @@ export function systemFailure(error: unknown, cannot: string): Failure {
       return new Failure(EXIT.other, `${cannot}: ${text}`);
     }
   }
+}
+
+/** Refuses a name that cannot be that of a file. `cannot` is the first half of the text. */
+export function requireName(cannot: string, path: string): void {
+  if (path === "") throw usage(`${cannot}: its name is empty`, "name a file");
+  // What is not UTF-8 has become this character before it reached us: it would be another file.
+  if (path.includes("\uFFFD")) throw usage(`${cannot}: its name is not UTF-8`, "rename it first");
 }
 
 /** An error in the form in which it is shown. */
@@ -78,12 +87,21 @@ const HINTS: Partial<Record<string, string>> = {
   timeout: "another process holds the lock; wait longer with --timeout SECONDS",
   corrupt: "`ctdbx tdb check FILE` lists what is wrong, `ctdbx tdb rescue FILE` saves what is left",
   truncated: "another process has shortened or replaced the file: run the command again",
+  limit: "libtdb's own limits are wider: Debian's tdb tools may still take the file",
   no_space: "free some space on the file system, then run the command again",
-  read_only: "run it without --read-only",
+  read_only: "it was opened with --read-only, or its file system takes no writes",
   denied: "run it as the owner of the file (Samba's files belong to root)",
   unsupported: "--read-only reads it without locks, where that is enough",
   version: "a newer ctdbx may know it; Debian's tdbtool shows what libtdb makes of the file",
 };
+
+function hintOf(error: CtdbxError): string | undefined {
+  // These are thrown by the open itself: check and rescue would only say the same.
+  const isClosed = error instanceof CorruptError && ["header", "truncated"].includes(error.kind);
+  return isClosed
+    ? "without a sound header nothing of it can be read: is there a backup?"
+    : HINTS[error.code];
+}
 
 /** Turns whatever was thrown into what is shown. */
 export function reportOf(error: unknown): Report {
@@ -94,7 +112,7 @@ export function reportOf(error: unknown): Report {
   if (error instanceof CtdbxError) {
     const place = error instanceof CorruptError ? { kind: error.kind, offset: error.offset } : {};
     const { code, message } = error;
-    return { exit: EXIT_OF[code], code, message, ...some("hint", HINTS[code]), ...place };
+    return { exit: EXIT_OF[code], code, message, ...some("hint", hintOf(error)), ...place };
   }
   const message = error instanceof Error ? error.message : String(error);
   return {
@@ -106,11 +124,11 @@ export function reportOf(error: unknown): Report {
   };
 }
 
-/** The report as lines for a person. */
+/** The report as lines for a person. File names in it cannot steer the terminal. */
 export function reportText(report: Report): string {
   const stack = report.stack === undefined ? "" : `${report.stack}\n`;
-  const hint = report.hint === undefined ? "" : `hint: ${report.hint}\n`;
-  return `${stack}ctdbx: ${report.message}\n${hint}`;
+  const hint = report.hint === undefined ? "" : `hint: ${oneLine(report.hint)}\n`;
+  return `${stack}ctdbx: ${oneLine(report.message)}\n${hint}`;
 }
 
 /** The report as one line of JSON. */

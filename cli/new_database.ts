@@ -1,7 +1,7 @@
 /**
  * A database that appears under its name only when it is complete: all or nothing.
  *
- *   .NAME.PID.ctdbx-new   filled without locks and syncs  ->  checked  ->  fsync  ->  renamed to NAME
+ *   .NAME.DICE.ctdbx-new  filled without locks and syncs  ->  checked  ->  fsync  ->  NAME (target.ts)
  *
  * With the hash size left open it starts small and is copied into a larger file each time that its chains get
  * long, and once more at the end if it became too large: a record is moved twice at most, on average.
@@ -9,8 +9,10 @@
  * Does NOT promise: to remove the unfinished file when the process is killed with SIGKILL; its name says what it is.
  */
 
-import { accessSync, chmodSync, chownSync, closeSync, constants } from "node:fs";
-import { existsSync, fsyncSync, openSync, statSync } from "node:fs";
+import { randomBytes } from "node:crypto";
+import { closeSync, fchmodSync, fchownSync, fsyncSync, openSync, statSync } from "node:fs";
+import type { Stats } from "node:fs";
+import { constants } from "node:os";
 import { basename, dirname, join } from "node:path";
 import process from "node:process";
 import { suggestHashSize } from "../actors/storage/hash_size.ts";
@@ -19,9 +21,9 @@ import { check } from "../actors/storage/tdb_check.ts";
 import { HASH_SIZE_DEFAULT } from "../actors/storage/tdb_header.ts";
 import type { TdbOptions } from "../actors/storage/tdb_open.ts";
 import { openTdb } from "../actors/storage/tdb_open.ts";
-import { looksLikeTdb } from "./database.ts";
 import { EXIT } from "./exit_codes.ts";
-import { Failure, systemFailure, usage } from "./failure.ts";
+import { Failure, systemFailure } from "./failure.ts";
+import type { Target } from "./target.ts";
 import type { CommandWorld } from "./world.ts";
 import { nextTurn } from "./world.ts";
 
@@ -42,44 +44,48 @@ const ROOM = 16;
 
 /** A database under construction. */
 export class NewDatabase {
-  readonly path: string;
+  readonly #target: Target;
   readonly #world: CommandWorld;
   readonly #options: NewOptions;
   readonly #temp: string;
   #tdb: Tdb;
   #count = 0;
-  readonly #onSignal: () => void;
+  readonly #watch: SignalWatch;
 
   private constructor(
     world: CommandWorld,
-    path: string,
+    target: Target,
     options: NewOptions,
     temp: string,
     tdb: Tdb,
+    watch: SignalWatch,
   ) {
-    this.path = path;
+    this.#target = target;
     this.#world = world;
     this.#options = options;
     this.#temp = temp;
     this.#tdb = tdb;
-    this.#onSignal = () => {
-      this.abandon();
-      process.exit(130);
-    };
-    process.on("SIGINT", this.#onSignal);
-    process.on("SIGTERM", this.#onSignal);
+    this.#watch = watch;
+    watch.cleanUp = () => this.abandon();
   }
 
-  /** Begins a new database that will be `path`. */
+  /** Begins a new database that will be at `target`. */
   static async begin(
     world: CommandWorld,
-    path: string,
+    target: Target,
     options: NewOptions,
   ): Promise<NewDatabase> {
-    requireFolder(path);
-    const temp = join(dirname(path), `.${basename(path)}.${process.pid}.ctdbx-new`);
-    const tdb = await make(world, temp, options, options.hashSize ?? HASH_SIZE_DEFAULT);
-    return new NewDatabase(world, path, options, temp, tdb);
+    // Again at the end; but better said before the work than after it.
+    target.requireUnused(world.store);
+    const temp = tempBeside(target.real);
+    const watch = new SignalWatch(() => discard(world, temp));
+    try {
+      const tdb = await make(world, temp, options, options.hashSize ?? HASH_SIZE_DEFAULT);
+      return new NewDatabase(world, target, options, temp, tdb, watch);
+    } catch (error) {
+      watch.end();
+      throw error;
+    }
   }
 
   /** Records stored so far, a key that came twice counted once. */
@@ -127,17 +133,16 @@ export class NewDatabase {
       if (first !== undefined || report.live !== this.#count) {
         throw new Failure(
           EXIT.other,
-          `Cannot finish ${this.path}: the new file does not pass its check: ${
+          `Cannot finish ${this.#target.path}: the new file does not pass its check: ${
             first?.text ?? "count"
           }`,
         );
       }
       this.#tdb.close();
       const { size } = statSync(this.#temp);
-      if (this.#options.like !== undefined) takeAfter(this.#temp, this.#options.like);
-      syncFile(this.#temp);
-      this.#world.store.rename(this.#temp, this.path);
-      this.#endWatch();
+      seal(this.#temp, this.#options.like);
+      this.#target.put(this.#world.store, this.#temp);
+      this.#watch.end();
       return size;
     } catch (error) {
       this.abandon();
@@ -148,19 +153,9 @@ export class NewDatabase {
   /** Removes what was made. Never throws. */
   abandon(): void {
     this.#tdb.close();
-    this.#endWatch();
-    for (const path of [this.#temp, `${this.#temp}2`]) {
-      try {
-        this.#world.store.remove(path);
-      } catch {
-        // The file is in the way of nobody.
-      }
-    }
-  }
-
-  #endWatch(): void {
-    process.off("SIGINT", this.#onSignal);
-    process.off("SIGTERM", this.#onSignal);
+    this.#watch.end();
+    discard(this.#world, this.#temp);
+    discard(this.#world, `${this.#temp}2`);
   }
 
   async #rehash(hashSize: number): Promise<void> {
@@ -185,69 +180,92 @@ async function make(
   options: NewOptions,
   hashSize: number,
 ): Promise<Tdb> {
-  world.store.remove(path);
+  claim(path);
   const how: TdbOptions = {
     create: true,
-    exclusive: true,
     hashSize,
     hash: options.hash,
     byteOrder: options.byteOrder ?? "little",
     locking: options.mutex ? "mutex" : "none",
     noSync: true,
   };
-  return await openTdb(world.store, path, how);
-}
-
-/** Refuses a target whose folder is not there or takes no files. */
-function requireFolder(path: string): void {
-  const folder = dirname(path);
   try {
-    accessSync(folder, constants.W_OK | constants.X_OK);
+    return await openTdb(world.store, path, how);
   } catch (error) {
-    throw systemFailure(error, `Cannot write ${path} into the folder ${folder}`);
+    // Of a name that nobody else has: what is there is what was begun.
+    discard(world, path);
+    throw error;
   }
 }
 
-/** Refuses to overwrite `path` unless it is absent or `force`. */
-export function refuseExisting(path: string, force: boolean | undefined): void {
-  if (force || !existsSync(path)) {
-    if (existsSync(path) && statSync(path).isDirectory()) {
-      throw usage(`Cannot write ${path}: it is a directory`, "name a file");
-    }
-    return;
-  }
-  throw new Failure(
-    EXIT.conflict,
-    `Cannot write ${path}: it exists`,
-    "choose another name, or replace it with --force",
-  );
-}
-
-/** Refuses to replace what is no TDB file: an older backup may go, a mistyped name may not. */
-export function refuseForeign(path: string, force: boolean | undefined): void {
-  if (!existsSync(path) || (statSync(path).isFile() && looksLikeTdb(path))) return;
-  refuseExisting(path, force);
-}
-
-/** Mode, and owner where that is permitted. */
-function takeAfter(path: string, like: string): void {
-  const { mode, uid, gid } = statSync(like);
-  chmodSync(path, mode & 0o7777);
+/** Takes a new name. What the folder has against it is said here, in the words of the command line. */
+function claim(path: string): void {
   try {
-    chownSync(path, uid, gid);
+    closeSync(openSync(path, "wx", 0o600));
+  } catch (error) {
+    throw systemFailure(error, `Cannot write into the folder ${dirname(path)}`);
+  }
+}
+
+/** Removes a file of our own, if it is there. Never throws. */
+function discard(world: CommandWorld, path: string): void {
+  try {
+    world.store.remove(path);
+  } catch {
+    // It is in the way of nobody, and the error that led here matters more.
+  }
+}
+
+/** Cleans up and ends the process when it is asked to end, from the first byte of the new file on. */
+class SignalWatch {
+  cleanUp: () => void;
+  readonly #listeners = (["SIGINT", "SIGTERM"] as const).map((name) =>
+    [name, () => {
+      this.cleanUp();
+      process.exit(128 + constants.signals[name]);
+    }] as const
+  );
+
+  constructor(cleanUp: () => void) {
+    this.cleanUp = cleanUp;
+    for (const [name, listener] of this.#listeners) process.on(name, listener);
+  }
+
+  end(): void {
+    for (const [name, listener] of this.#listeners) process.off(name, listener);
+  }
+}
+
+/**
+ * A name beside `path` that nobody else uses: two containers may have one process number and share a folder.
+ * Begins as `path` does, but not with so much of it that it were too long.
+ */
+function tempBeside(path: string): string {
+  const name = [...basename(path)].slice(0, 40).join("");
+  return join(dirname(path), `.${name}.${randomBytes(6).toString("hex")}.ctdbx-new`);
+}
+
+/** Makes a file durable, what was written through a mapping included; with mode and owner of `like`. */
+function seal(path: string, like: string | undefined): void {
+  try {
+    // Opened first: with the mode of `like` it might not be ours to open any more.
+    const file = openSync(path, "r+");
+    try {
+      if (like !== undefined) takeAfter(file, statSync(like));
+      fsyncSync(file);
+    } finally {
+      closeSync(file);
+    }
+  } catch (error) {
+    throw systemFailure(error, `Cannot finish ${path}`);
+  }
+}
+
+function takeAfter(file: number, { mode, uid, gid }: Stats): void {
+  fchmodSync(file, mode & 0o777);
+  try {
+    fchownSync(file, uid, gid);
   } catch {
     // Only root may give files away; the copy then belongs to who made it.
-  }
-}
-
-/** Makes a file's contents durable, what was written through a mapping included. */
-function syncFile(path: string): void {
-  const file = openSync(path, "r+");
-  try {
-    fsyncSync(file);
-  } catch (error) {
-    throw systemFailure(error, `Cannot sync ${path}`);
-  } finally {
-    closeSync(file);
   }
 }

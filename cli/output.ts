@@ -156,8 +156,8 @@ function tableCell(cell: Cell): string {
   return text.length > CELL_MAX ? `${text.slice(0, CELL_MAX - 1)}…` : text;
 }
 
-/** Control characters would break the line, or steer the terminal. */
-function oneLine(text: string): string {
+/** Without control characters: those would break the line, or steer the terminal. */
+export function oneLine(text: string): string {
   // deno-lint-ignore no-control-regex
   return text.replaceAll(/[\u0000-\u001f\u007f-\u009f]/g, "�");
 }

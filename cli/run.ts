@@ -22,28 +22,37 @@ export const VERSION = "0.1.0";
 /** Runs the command that `words` name (without program and script). Never throws. */
 export async function run(words: readonly string[], world: CommandWorld): Promise<ExitCode> {
   const { out, err } = world.terminal;
+  const reports: Report[] = [];
+  // Commander's own words are held back until it is known in which form they are wanted.
+  const said: string[] = [];
   try {
-    // Not before: commander's own words are held back until it is known in which form they are wanted.
-    const said: string[] = [];
-    try {
-      await commandTree(world, said).parseAsync(words, { from: "user" });
-      out.flush();
-    } catch (error) {
-      if (error instanceof ClosedPipe) throw error;
-      // What was found before goes first; a stdout that has failed is empty by now.
-      out.flush();
-      const report = error instanceof CommanderError ? usageReport(error, said) : reportOf(error);
-      if (report === undefined) return EXIT.ok;
-      err.write(wantsJson(words) ? reportJson(report) : reportText(report));
-      err.flush();
-      return report.exit;
-    }
-    err.flush();
-    return EXIT.ok;
+    await commandTree(world, said).parseAsync(words, { from: "user" });
   } catch (error) {
-    // `| head` has seen enough: that is how it should end. Anything else has nowhere to be said.
-    return error instanceof ClosedPipe ? EXIT.ok : EXIT.other;
+    reports.push(...reportsOf(error, said));
   }
+  // What was found goes first, and what becomes of it is part of the outcome.
+  try {
+    out.flush();
+  } catch (error) {
+    reports.push(...reportsOf(error, said));
+  }
+  try {
+    const asText = wantsJson(words) ? reportJson : reportText;
+    for (const report of reports) err.write(asText(report));
+    err.flush();
+  } catch {
+    // There is no other place to say it; the exit code still does.
+  }
+  return reports[0]?.exit ?? EXIT.ok;
+}
+
+/** What is to be said about an error: nothing, when it only ended the command. */
+function reportsOf(error: unknown, said: readonly string[]): Report[] {
+  // `| head` has seen enough: that is how it should end.
+  if (error instanceof ClosedPipe) return [];
+  if (!(error instanceof CommanderError)) return [reportOf(error)];
+  const report = usageReport(error, said);
+  return report === undefined ? [] : [report];
 }
 
 /** The tree of all commands; `said` takes what commander would print on stderr. docs are made from it, too. */
@@ -73,6 +82,11 @@ export function exitCodeHelp(): string {
   return `Exit codes:\n${lines.join("\n")}\n`;
 }
 
+const HELP = "--help after a command shows its arguments and options";
+const HINTS: Readonly<Record<string, string>> = {
+  "commander.unknownOption": `a key or value that begins with - goes after --; ${HELP}`,
+};
+
 /** What commander refused, in our words; undefined when it only printed help or the version. */
 function usageReport(error: CommanderError, said: readonly string[]): Report | undefined {
   if (error.exitCode === 0) return undefined;
@@ -92,7 +106,7 @@ function usageReport(error: CommanderError, said: readonly string[]): Report | u
     exit: EXIT.usage,
     code: "usage",
     message: `Cannot understand the command: ${reason}`,
-    hint: suggestion === "" ? "--help after a command shows its arguments and options" : suggestion,
+    hint: suggestion === "" ? HINTS[error.code] ?? HELP : suggestion,
   };
 }
 

@@ -6,13 +6,18 @@
  *
  *   write() -> 64 KiB buffer -> write(2) until all of it is taken
  *
- * Does NOT promise: order between stdout and stderr; flush() first where it matters.
+ * A closed stdout (`>&-`) is an error as soon as something is written, as for cat. The runtime has put /dev/null in
+ * its place before we run, which Bun opens for itself alone (O_CLOEXEC): that is how we know.
+ *
+ * Does NOT promise: order between stdout and stderr; flush() first where it matters. To see a closed stdout on Deno
+ * and behind Node: theirs looks like the /dev/null that a caller may have meant.
  */
 
-import { fstatSync, readSync, writeSync } from "node:fs";
+import { fstatSync, read, readFileSync, writeSync } from "node:fs";
 import process from "node:process";
 import { isatty } from "node:tty";
-import { systemFailure, usage } from "./failure.ts";
+import { EXIT } from "./exit_codes.ts";
+import { Failure, systemFailure, usage } from "./failure.ts";
 
 /** The reader of stdout has gone. Not an error of the command: it has done what was still wanted. */
 export class ClosedPipe extends Error {
@@ -33,8 +38,11 @@ export interface Sink {
 export interface Terminal {
   readonly out: Sink;
   readonly err: Sink;
-  /** The pieces of standard input; a piece is valid until the next one is asked for. */
-  input(): Iterable<Uint8Array>;
+  /**
+   * The pieces of standard input; a piece is valid until the next one is asked for. While it waits for one, signals
+   * are heard.
+   */
+  input(): Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
   readonly outIsTerminal: boolean;
   readonly errIsTerminal: boolean;
   /** Standard input is a person at a keyboard. */
@@ -84,8 +92,14 @@ export class BufferedSink implements Sink {
 export function realTerminal(): Terminal {
   const { NO_COLOR, TERM, COLUMNS } = process.env;
   const outIsTerminal = isatty(1);
+  const outIsClosed = isOurOwn(1);
   return {
-    out: new BufferedSink((bytes) => writeAll(1, bytes)),
+    out: new BufferedSink((bytes) => {
+      if (outIsClosed) {
+        throw new Failure(EXIT.other, "Cannot write to standard output: it is closed");
+      }
+      writeAll(1, bytes);
+    }),
     err: new BufferedSink((bytes) => writeAll(2, bytes)),
     input: readPieces,
     outIsTerminal,
@@ -101,6 +115,19 @@ export function realTerminal(): Terminal {
 function columnsFrom(real: number | undefined, named: string | undefined): number {
   const columns = real ?? Number(named);
   return Number.isInteger(columns) && columns >= 20 ? columns : 100;
+}
+
+const O_CLOEXEC = 0o2000000;
+
+/** Was the descriptor opened after this process began? What is inherited has no O_CLOEXEC. Linux only. */
+function isOurOwn(descriptor: number): boolean {
+  try {
+    const text = readFileSync(`/proc/self/fdinfo/${descriptor}`, "utf8");
+    const flags = /^flags:\s*([0-7]+)$/m.exec(text)?.[1] ?? "0";
+    return (parseInt(flags, 8) & O_CLOEXEC) !== 0;
+  } catch {
+    return false;
+  }
 }
 
 /** Writes all of it, also to a descriptor that somebody made non-blocking. */
@@ -124,26 +151,36 @@ function writeAll(descriptor: number, bytes: Uint8Array): void {
   }
 }
 
-function* readPieces(): Iterable<Uint8Array> {
+async function* readPieces(): AsyncIterable<Uint8Array> {
   const buffer = new Uint8Array(BUFFER_SIZE);
   // A directory as stdin would give an obscure error below.
   if (fstatSync(0).isDirectory()) throw usage("Cannot read standard input: it is a directory");
   for (;;) {
     let size = 0;
     try {
-      size = readSync(0, buffer, 0, buffer.length, null);
+      size = await readSome(buffer);
     } catch (error) {
       const code = codeOf(error);
       if (code === "EOF") return;
       if (code !== "EAGAIN" && code !== "EINTR") {
         throw systemFailure(error, "Cannot read standard input");
       }
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
+      // Somebody made it non-blocking.
+      await new Promise((resolve) => setTimeout(resolve, 5));
       continue;
     }
     if (size === 0) return;
     yield buffer.subarray(0, size);
   }
+}
+
+function readSome(buffer: Uint8Array): Promise<number> {
+  return new Promise((resolve, reject) => {
+    read(0, buffer, 0, buffer.length, null, (error, size) => {
+      if (error) reject(error);
+      else resolve(size);
+    });
+  });
 }
 
 function codeOf(error: unknown): string | undefined {

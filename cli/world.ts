@@ -8,6 +8,7 @@ import type { Command } from "commander";
 import { InvalidArgumentError, Option } from "commander";
 import type { ImageStore } from "../transport/image.ts";
 import type { Encoding } from "./bytes_text.ts";
+import { joined } from "./bytes_text.ts";
 import { usage } from "./failure.ts";
 import type { Format, Look } from "./output.ts";
 import { FORMATS } from "./output.ts";
@@ -44,7 +45,7 @@ export interface EncodingFlags {
 /** Adds --timeout and --no-lock; --read-only for commands that only look. */
 export function openOptions(command: Command, looksOnly: boolean): Command {
   command
-    .option("--timeout <seconds>", "wait so long for a lock", positive, 10)
+    .option("--timeout <seconds>", "wait so long for a lock", seconds, 10)
     .option("--no-lock", "take no locks: only for files that nobody else uses");
   if (looksOnly) {
     command.option(
@@ -108,10 +109,10 @@ export function wide(text: string): bigint {
   throw new InvalidArgumentError("Must be a whole number from 0 to 18446744073709551615.");
 }
 
-function positive(text: string): number {
-  const value = Number(text);
-  if (text.trim() !== "" && value >= 0 && value <= 86400) return value;
-  throw new InvalidArgumentError("Must be seconds, from 0 to 86400.");
+function seconds(text: string): number {
+  const value = /^\d{1,5}(\.\d{1,9})?$/.test(text) ? Number(text) : NaN;
+  if (value <= 86400) return value;
+  throw new InvalidArgumentError("Must be seconds, from 0 to 86400, as 10 or 0.5.");
 }
 
 /** A turn of the event loop: signals and time-outs are heard only then. */
@@ -120,19 +121,17 @@ export function nextTurn(): Promise<void> {
 }
 
 /** All of standard input, at most `max` bytes. `what` names it in the error. */
-export function readInput(world: CommandWorld, max: number, what: string): Uint8Array {
+export async function readInput(
+  world: CommandWorld,
+  max: number,
+  what: string,
+): Promise<Uint8Array> {
   const pieces: Uint8Array[] = [];
   let size = 0;
-  for (const piece of world.terminal.input()) {
+  for await (const piece of world.terminal.input()) {
     size += piece.length;
     if (size > max) throw usage(`Cannot read ${what}: more than ${max} bytes on standard input`);
     pieces.push(piece.slice());
   }
-  const whole = new Uint8Array(size);
-  let at = 0;
-  for (const piece of pieces) {
-    whole.set(piece, at);
-    at += piece.length;
-  }
-  return whole;
+  return joined(pieces);
 }

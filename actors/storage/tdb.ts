@@ -6,7 +6,7 @@
  *
  *   fetch(key):  key -> scratch -> hash -> chain lock -> kernel walks the chain -> record in place -> unlock
  *
- * Operations are synchronous. A lock that another process holds is tried for under a millisecond, then the
+ * Operations are synchronous. A lock that another process holds is tried for a millisecond or so, then the
  * operation ends with code "busy" and has changed nothing; withChain() and the like wait without blocking.
  *
  * Does NOT promise: that a single store survives a power loss; transactions do. Upstream: tdb.

@@ -16,9 +16,15 @@ import { addInfoCommand } from "./tdb_info.ts";
 import { addRecordCommands } from "./tdb_records.ts";
 import { addRescueCommand } from "./tdb_rescue.ts";
 
+const LOCKS = `
+Locks belong to the handle: a command takes its own, waits --timeout SECONDS for those of
+others, and has given all back when it ends. No command holds one for the next.
+`;
+
 /** Adds `tdb` with all its commands. */
 export function addTdbCommands(program: Command, world: CommandWorld): void {
-  const tdb = program.command("tdb").description("TDB files: read, write, check, copy, rescue");
+  const tdb = program.command("tdb").description("TDB files: read, write, check, copy, rescue")
+    .addHelpText("after", LOCKS);
   addInfoCommand(tdb, world);
   addRecordCommands(tdb, world);
   addDumpCommands(tdb, world);

@@ -10,16 +10,20 @@
  */
 
 import type { Command } from "commander";
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { randomBytes } from "node:crypto";
+import { existsSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import process from "node:process";
 import type { Tdb } from "../../actors/storage/tdb.ts";
 import { openTdb } from "../../actors/storage/tdb_open.ts";
 import { withDatabase } from "../database.ts";
 import { usage } from "../failure.ts";
 import { NewDatabase } from "../new_database.ts";
+import type { Column } from "../output.ts";
 import { RowWriter } from "../output.ts";
 import { progress } from "../progress.ts";
+import { targetOf } from "../target.ts";
 import type { CommandWorld, OpenFlags, OutputFlags } from "../world.ts";
 import { lookOf, openOptions, outputOptions, whole } from "../world.ts";
 import { atOneMoment, optionsLike } from "./tdb_copy.ts";
@@ -28,6 +32,14 @@ import { atOneMoment, optionsLike } from "./tdb_copy.ts";
 const KEYS_MAX = 100_000;
 /** Rounds of each operation; the median counts. */
 const ROUNDS = 5;
+
+const BENCH_COLUMNS: readonly Column[] = [
+  { name: "operation", title: "OPERATION" },
+  { name: "locks", title: "LOCKS" },
+  { name: "nsPerOp", title: "NS PER OP" },
+  { name: "perSecond", title: "PER SECOND" },
+  { name: "ops", title: "OPS PER ROUND" },
+];
 
 interface BenchFlags extends OpenFlags, OutputFlags {
   readonly ops: number;
@@ -43,37 +55,31 @@ export function addBenchCommand(tdb: Command, world: CommandWorld): void {
 }
 
 async function runBench(world: CommandWorld, file: string, flags: BenchFlags): Promise<void> {
-  const folder = mkdtempSync(join(existsSync("/dev/shm") ? "/dev/shm" : tmpdir(), "ctdbx-bench-"));
-  const copy = join(folder, "copy.tdb");
+  const memory = existsSync("/dev/shm") ? "/dev/shm" : tmpdir();
+  const copy = join(memory, `ctdbx-bench-${process.pid}-${randomBytes(6).toString("hex")}.tdb`);
+  const keys = await copyRecords(world, file, copy, flags);
+  const handles: Tdb[] = [];
   const bar = progress(world.terminal, "measuring");
   try {
-    const keys = await copyRecords(world, file, copy, flags);
-    const writer = new RowWriter(world.terminal.out, lookOf(world, flags), [
-      { name: "operation", title: "OPERATION" },
-      { name: "locks", title: "LOCKS" },
-      { name: "nsPerOp", title: "NS PER OP" },
-      { name: "perSecond", title: "PER SECOND" },
-      { name: "ops", title: "OPS PER ROUND" },
-    ]);
-    const kinds = ["none", "file"] as const;
-    for (const [index, kind] of kinds.entries()) {
-      const how = kind === "none" ? { locking: "none" as const } : {};
-      const tdb = await openTdb(world.store, copy, { ...how, noSync: true });
-      try {
-        for (const { operation, ops, ns } of await measure(world, tdb, keys, flags.ops)) {
-          const nsPerOp = Math.round(ns);
-          const perSecond = Math.round(1e9 / ns);
-          writer.row({ operation, locks: tdb.locking, nsPerOp, perSecond, ops });
-        }
-      } finally {
-        tdb.close();
+    for (const how of [{ locking: "none" as const }, {}]) {
+      handles.push(await openTdb(world.store, copy, { ...how, noSync: true }));
+    }
+    // The handles keep the file; without a name it goes with this process, however that ends.
+    world.store.remove(copy);
+    const writer = new RowWriter(world.terminal.out, lookOf(world, flags), BENCH_COLUMNS);
+    for (const [index, tdb] of handles.entries()) {
+      for (const { operation, ops, ns } of await measure(world, tdb, keys, flags.ops)) {
+        const nsPerOp = Math.round(ns);
+        const perSecond = Math.round(1e9 / ns);
+        writer.row({ operation, locks: tdb.locking, nsPerOp, perSecond, ops });
       }
-      bar.at(index + 1, kinds.length);
+      bar.at(index + 1, handles.length);
     }
     writer.end();
   } finally {
     bar.end();
-    rmSync(folder, { recursive: true, force: true });
+    for (const tdb of handles) tdb.close();
+    world.store.remove(copy);
   }
 }
 
@@ -86,7 +92,8 @@ async function copyRecords(
 ): Promise<Uint8Array[]> {
   return await withDatabase(world, file, flags, "look", async (tdb) => {
     const { hashSize, hash, mutex } = optionsLike(tdb);
-    const database = await NewDatabase.begin(world, copy, { hashSize, hash, mutex });
+    const target = targetOf(copy, {});
+    const database = await NewDatabase.begin(world, target, { hashSize, hash, mutex });
     const keys: Uint8Array[] = [];
     try {
       await atOneMoment(tdb, () =>

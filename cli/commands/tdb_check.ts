@@ -7,7 +7,6 @@
  */
 
 import type { Command } from "commander";
-import { existsSync, statSync } from "node:fs";
 import type { CheckReport } from "../../actors/storage/tdb_check.ts";
 import { check } from "../../actors/storage/tdb_check.ts";
 import { HASH_SIZE_DEFAULT } from "../../actors/storage/tdb_header.ts";
@@ -15,10 +14,12 @@ import { freelistSizes } from "../../actors/storage/tdb_summary.ts";
 import { withDatabase } from "../database.ts";
 import { EXIT } from "../exit_codes.ts";
 import { Failure, usage } from "../failure.ts";
-import { NewDatabase, refuseExisting } from "../new_database.ts";
+import { NewDatabase } from "../new_database.ts";
 import type { Column } from "../output.ts";
 import { json, RowWriter, writeObject } from "../output.ts";
 import { progress } from "../progress.ts";
+import { targetOf } from "../target.ts";
+import { ClosedPipe } from "../terminal.ts";
 import type { CommandWorld, OpenFlags, OutputFlags } from "../world.ts";
 import { lookOf, nextTurn, openOptions, outputOptions } from "../world.ts";
 import type { MakeFlags } from "./tdb_dump.ts";
@@ -52,10 +53,8 @@ export function addCheckCommands(tdb: Command, world: CommandWorld): void {
 
 async function runCreate(world: CommandWorld, file: string, flags: MakeFlags): Promise<void> {
   const options = newOptions({ ...flags, hashSize: flags.hashSize ?? HASH_SIZE_DEFAULT });
-  // An empty file is what mktemp and touch leave: nothing is lost by making it a database.
-  const empty = existsSync(file) && statSync(file).isFile() && statSync(file).size === 0;
-  if (!empty) refuseExisting(file, flags.force);
-  const database = await NewDatabase.begin(world, file, options);
+  const target = targetOf(file, { force: flags.force, overEmpty: true });
+  const database = await NewDatabase.begin(world, target, options);
   await database.finish();
 }
 
@@ -81,7 +80,12 @@ async function runCheck(world: CommandWorld, file: string, flags: CheckFlags): P
       progress: (done, total) => bar.at(done, total),
       breathe: nextTurn,
     })).finally(() => bar.end());
-  writeReport(world, flags, report);
+  try {
+    writeReport(world, flags, report);
+  } catch (error) {
+    // `check | head` still ends with what was found.
+    if (!(error instanceof ClosedPipe)) throw error;
+  }
   if (report.problemCount > 0) {
     throw new Failure(
       EXIT.corrupt,

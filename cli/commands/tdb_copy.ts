@@ -10,19 +10,20 @@
 
 import type { Command } from "commander";
 import { Option } from "commander";
-import { statSync } from "node:fs";
 import type { Tdb } from "../../actors/storage/tdb.ts";
 import { HASH_SIZE_MAX } from "../../transport/wire/limits.ts";
-import { escapeBytes } from "../bytes_text.ts";
+import { shortKey } from "../bytes_text.ts";
 import { withDatabase } from "../database.ts";
 import { EXIT } from "../exit_codes.ts";
 import { Failure, usage } from "../failure.ts";
 import type { NewOptions } from "../new_database.ts";
-import { NewDatabase, refuseExisting, refuseForeign } from "../new_database.ts";
+import { NewDatabase } from "../new_database.ts";
 import type { Column } from "../output.ts";
 import { writeObject } from "../output.ts";
 import { progress } from "../progress.ts";
 import { readHeader, RECORD_HEADER_BYTES, withHeader } from "../record_header.ts";
+import { requireStorable } from "../record_limits.ts";
+import { refuseSame, targetOf } from "../target.ts";
 import type { CommandWorld, OpenFlags, OutputFlags } from "../world.ts";
 import { lookOf, nextTurn, openOptions, outputOptions, whole, wide } from "../world.ts";
 
@@ -47,7 +48,7 @@ export function addCopyCommands(tdb: Command, world: CommandWorld): void {
   outputOptions(openOptions(backup, true))
     .option("--hash-size <chains>", "hash chains of the copy", whole(1, HASH_SIZE_MAX))
     .option("--verify", "also compare every record of the copy, still under the lock")
-    .option("--force", "replace a target that is no TDB file")
+    .option("--force", "replace the target if it exists and nobody holds a lock on it")
     .action((file: string, to: string | undefined, flags: BackupFlags) =>
       runBackup(world, file, to ?? `${file}.bak`, flags)
     );
@@ -61,7 +62,7 @@ export function addCopyCommands(tdb: Command, world: CommandWorld): void {
     .option("--strip-header", "remove the headers, and the records that are only a header")
     .option("--dmaster <pnn>", "node in added headers", whole(0, 4294967295), 0)
     .option("--rsn <number>", "record sequence number in added headers", wide, 0n)
-    .option("--force", "replace the target if it exists")
+    .option("--force", "replace the target if it exists and nobody holds a lock on it")
     .action((file: string, to: string, flags: ConvertFlags) => runConvert(world, file, to, flags));
 }
 
@@ -84,15 +85,6 @@ export function optionsLike(tdb: Tdb, hashSize?: number): NewOptions {
     byteOrder: header.byteOrder,
     like: tdb.path,
   };
-}
-
-/** Refuses to write a file over itself. */
-export function refuseSame(from: string, to: string): void {
-  const one = statSync(from, { throwIfNoEntry: false });
-  const other = statSync(to, { throwIfNoEntry: false });
-  if (one !== undefined && other !== undefined && one.dev === other.dev && one.ino === other.ino) {
-    throw usage(`Cannot write ${to}: it is the file that is read`, "name another target");
-  }
 }
 
 /** Runs `use` with all chains locked for reading, so that the whole database is of one moment. */
@@ -126,12 +118,9 @@ async function fill(
     const value = change(key, record.value());
     done += 1;
     bar.at(done, 0);
-    if (value !== undefined && !database.put(key, value, false)) {
-      throw new Failure(
-        EXIT.corrupt,
-        `Cannot copy ${tdb.path}: two records have the key "${escapeBytes(key)}"`,
-        "`ctdbx tdb check` shows where; `ctdbx tdb rescue --to NEW` keeps one of each",
-      );
+    if (value !== undefined) {
+      requireStorable(`Cannot copy ${tdb.path}`, key, value);
+      if (!database.put(key, value, false)) throw comesTwice(tdb.path, key);
     }
     // Signals are heard only when the event loop turns.
     return done % TURN_RECORDS === 0 ? nextTurn() : undefined;
@@ -141,10 +130,18 @@ async function fill(
     if (database.holds(record.key(), record.value())) return;
     throw new Failure(
       EXIT.other,
-      `Cannot verify the copy: the record "${escapeBytes(record.key())}" differs`,
+      `Cannot verify the copy: the record "${shortKey(record.key())}" differs`,
       "the file system or the memory of this machine is at fault; nothing was written",
     );
   });
+}
+
+function comesTwice(path: string, key: Uint8Array): Failure {
+  return new Failure(
+    EXIT.corrupt,
+    `Cannot copy ${path}: two records have the key "${shortKey(key)}"`,
+    "`ctdbx tdb check` shows where; `ctdbx tdb rescue --to NEW` keeps one of each",
+  );
 }
 
 async function runBackup(
@@ -155,9 +152,9 @@ async function runBackup(
 ): Promise<void> {
   await withDatabase(world, file, flags, "look", async (tdb) => {
     refuseSame(file, to);
-    refuseForeign(to, flags.force);
+    const target = targetOf(to, flags);
     const options = optionsLike(tdb, flags.hashSize);
-    const database = await NewDatabase.begin(world, to, options);
+    const database = await NewDatabase.begin(world, target, options);
     const bar = progress(world.terminal, "copying");
     try {
       const verify = flags.verify ?? false;
@@ -197,9 +194,9 @@ async function runConvert(
 
   await withDatabase(world, file, flags, "look", async (tdb) => {
     refuseSame(file, to);
-    refuseExisting(to, flags.force);
+    const target = targetOf(to, flags);
     const options = optionsLike(tdb);
-    const database = await NewDatabase.begin(world, to, options);
+    const database = await NewDatabase.begin(world, target, options);
     const bar = progress(world.terminal, "converting");
     try {
       await atOneMoment(tdb, () => fill(database, tdb, bar, change, false));

@@ -11,14 +11,16 @@
 import type { Command } from "commander";
 import { Option } from "commander";
 import { HASH_SIZE_MAX } from "../../transport/wire/limits.ts";
-import { escapeBytes } from "../bytes_text.ts";
+import { escapeBytes, shortKey } from "../bytes_text.ts";
 import { withDatabase } from "../database.ts";
 import { DumpReader, DumpWriter } from "../dump_text.ts";
 import { usage } from "../failure.ts";
 import type { NewOptions } from "../new_database.ts";
-import { NewDatabase, refuseExisting } from "../new_database.ts";
+import { NewDatabase } from "../new_database.ts";
 import { RowWriter, writeObject } from "../output.ts";
 import { progress } from "../progress.ts";
+import { requireStorable } from "../record_limits.ts";
+import { targetOf } from "../target.ts";
 import type { CommandWorld, EncodingFlags, OpenFlags, OutputFlags } from "../world.ts";
 import {
   encodingOf,
@@ -44,6 +46,10 @@ export interface MakeFlags {
   readonly force?: boolean;
 }
 
+interface RestoreFlags extends MakeFlags, OutputFlags {
+  readonly allowEmpty?: boolean;
+}
+
 /** Adds --hash-size, --hash, --mutex and --force. `hash` is the default. */
 export function makeOptions(command: Command, hash: "jenkins" | "old", sizeText: string): Command {
   return command
@@ -52,7 +58,7 @@ export function makeOptions(command: Command, hash: "jenkins" | "old", sizeText:
       new Option("--hash <name>", "hash of the keys").choices(["jenkins", "old"]).default(hash),
     )
     .option("--mutex", "with robust mutexes in the file instead of byte-range locks")
-    .option("--force", "replace the file if it exists");
+    .option("--force", "replace the file if it exists and nobody holds a lock on it");
 }
 
 /** The same as options of a new file. */
@@ -83,7 +89,8 @@ export function addDumpCommands(tdb: Command, world: CommandWorld): void {
     "old",
     "hash chains (default: chosen by the number of records)",
   )
-    .action((file: string, flags: MakeFlags & OutputFlags) => runRestore(world, file, flags));
+    .option("--allow-empty", "also make a database of an input without records")
+    .action((file: string, flags: RestoreFlags) => runRestore(world, file, flags));
 }
 
 async function runDump(world: CommandWorld, file: string, flags: DumpFlags): Promise<void> {
@@ -105,7 +112,7 @@ async function runDumpKey(world: CommandWorld, file: string, flags: DumpFlags): 
     file,
     flags,
     "look",
-    (tdb) => tdb.readOnly ? tdb.fetch(key) : tdb.withChain(key, () => tdb.fetch(key)),
+    (tdb) => tdb.readOnly ? tdb.fetch(key) : tdb.withChain(key, () => tdb.fetch(key), "read"),
   );
   if (value === undefined) throw noRecord(file, key);
   if (flags.output === undefined) world.terminal.out.write(escapeBytes(value));
@@ -118,10 +125,10 @@ async function runDumpKey(world: CommandWorld, file: string, flags: DumpFlags): 
 async function runRestore(
   world: CommandWorld,
   file: string,
-  flags: MakeFlags & OutputFlags,
+  flags: RestoreFlags,
 ): Promise<void> {
   const { terminal } = world;
-  refuseExisting(file, flags.force);
+  const target = targetOf(file, { force: flags.force });
   const options = newOptions(flags);
   if (terminal.inIsTerminal) {
     throw usage(
@@ -129,23 +136,31 @@ async function runRestore(
       `ctdbx tdb restore ${file} < DUMP`,
     );
   }
-  const database = await NewDatabase.begin(world, file, options);
+  const database = await NewDatabase.begin(world, target, options);
   const bar = progress(terminal, "restoring");
   try {
     const reader = new DumpReader(({ key, value }) => {
+      requireStorable(`Cannot restore line ${reader.line}`, key, value);
       if (database.put(key, value, false)) return;
       throw usage(
-        `Cannot read the dump: line ${reader.line}, column 1: the record "${escapeBytes(key)}" ` +
+        `Cannot read the dump: line ${reader.line}, column 1: the record "${shortKey(key)}" ` +
           "comes twice",
       );
     });
-    for (const piece of terminal.input()) {
+    for await (const piece of terminal.input()) {
       reader.push(piece);
       bar.at(database.count, 0);
       await database.settle();
       await nextTurn();
     }
     reader.end();
+    // A pipe whose writer failed looks like this; it must not empty the file that it was to restore.
+    if (database.count === 0 && !flags.allowEmpty) {
+      throw usage(
+        `Cannot restore ${file}: the input is empty`,
+        "--allow-empty makes a database without records of it",
+      );
+    }
   } catch (error) {
     database.abandon();
     throw error;

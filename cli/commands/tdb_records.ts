@@ -8,11 +8,11 @@
 
 import type { Command } from "commander";
 import { Option } from "commander";
-import { readFileSync, statSync } from "node:fs";
+import { closeSync, openSync, readSync, statSync } from "node:fs";
 import { CtdbxError } from "../../transport/wire/errors.ts";
 import { KEY_MAX, VALUE_MAX } from "../../transport/wire/limits.ts";
 import type { Encoding } from "../bytes_text.ts";
-import { escapeBytes, fromText, shown, toBase64, toHex } from "../bytes_text.ts";
+import { escapeBytes, fromText, joined, shortKey, shown, toBase64, toHex } from "../bytes_text.ts";
 import { withDatabase } from "../database.ts";
 import { EXIT } from "../exit_codes.ts";
 import { Failure, systemFailure, usage } from "../failure.ts";
@@ -21,6 +21,9 @@ import { RowWriter, writeObject } from "../output.ts";
 import type { CommandWorld, EncodingFlags, OpenFlags, OutputFlags } from "../world.ts";
 import { encodingOf, encodingOptions, lookOf, openOptions } from "../world.ts";
 import { outputOptions, readInput, whole } from "../world.ts";
+
+/** Bytes that are asked for at once. */
+const PIECE_BYTES = 1024 * 1024;
 
 interface KeyFlags extends EncodingFlags, OpenFlags, OutputFlags {
   readonly nul?: boolean;
@@ -92,7 +95,7 @@ export function noRecord(file: string, key: Uint8Array): Failure {
   const nul = key[key.length - 1] === 0 ? "without" : "with";
   return new Failure(
     EXIT.notFound,
-    `Cannot find "${escapeBytes(key)}" in ${file}: there is no such record`,
+    `Cannot find "${shortKey(key)}" in ${file}: there is no such record`,
     `\`ctdbx tdb keys ${file}\` lists the keys; is it one ${nul} a NUL at its end?`,
   );
 }
@@ -131,7 +134,7 @@ async function runGet(
     file,
     flags,
     "look",
-    (tdb) => tdb.readOnly ? tdb.fetch(key) : tdb.withChain(key, () => tdb.fetch(key)),
+    (tdb) => tdb.readOnly ? tdb.fetch(key) : tdb.withChain(key, () => tdb.fetch(key), "read"),
   );
   if (value === undefined) throw noRecord(file, key);
   const { out, outIsTerminal } = world.terminal;
@@ -155,7 +158,7 @@ async function runPut(
   flags: PutFlags,
 ): Promise<void> {
   const key = keyBytes(text, encodingOf(flags), flags.nul);
-  const value = valueOf(world, valueText, flags);
+  const value = await valueOf(world, valueText, flags);
   try {
     await withDatabase(
       world,
@@ -169,7 +172,7 @@ async function runPut(
     if (error.code === "exists") {
       throw new Failure(
         EXIT.conflict,
-        `Cannot insert "${escapeBytes(key)}" into ${file}: the record exists`,
+        `Cannot insert "${shortKey(key)}" into ${file}: the record exists`,
         "--mode replace overwrites it",
       );
     }
@@ -178,11 +181,11 @@ async function runPut(
   }
 }
 
-function valueOf(
+async function valueOf(
   world: CommandWorld,
   text: string | undefined,
   flags: PutFlags,
-): Uint8Array {
+): Promise<Uint8Array> {
   if (text !== undefined && flags.file !== undefined) {
     throw usage("Cannot take the value from two places: an argument and --file were given");
   }
@@ -194,18 +197,39 @@ function valueOf(
     );
   }
   // A file or a pipe holds the bytes themselves, whatever the encoding of the arguments.
-  if (source === "-") return readInput(world, VALUE_MAX, "the value");
+  if (source === "-") return await readInput(world, VALUE_MAX, "the value");
   if (flags.file === undefined) return fromText(source, encodingOf(flags), "the value");
+  return readValue(source);
+}
+
+/** The bytes of a file, or of what else can be read to an end that comes soon enough. */
+function readValue(path: string): Uint8Array {
+  const cannot = `Cannot read ${path}`;
+  const pieces: Uint8Array[] = [];
+  let size = 0;
   try {
-    const { size } = statSync(source);
-    if (size > VALUE_MAX) {
-      throw usage(`Cannot store ${source}: ${size} bytes, VALUE_MAX is ${VALUE_MAX}`);
+    if (statSync(path).isDirectory()) throw usage(`${cannot}: it is a directory`, "name a file");
+    const file = openSync(path, "r");
+    try {
+      // Sizes of devices, pipes and growing files say nothing: what counts is what arrives.
+      while (size <= VALUE_MAX) {
+        const piece = new Uint8Array(Math.min(PIECE_BYTES, VALUE_MAX + 1 - size));
+        const got = readSync(file, piece, 0, piece.length, null);
+        if (got === 0) break;
+        pieces.push(piece.subarray(0, got));
+        size += got;
+      }
+    } finally {
+      closeSync(file);
     }
-    return readFileSync(source);
   } catch (error) {
     if (error instanceof Failure) throw error;
-    throw systemFailure(error, `Cannot read ${source}`);
+    throw systemFailure(error, cannot);
   }
+  if (size > VALUE_MAX) {
+    throw usage(`Cannot store ${path}: more than VALUE_MAX, ${VALUE_MAX} bytes`);
+  }
+  return joined(pieces);
 }
 
 async function runDelete(

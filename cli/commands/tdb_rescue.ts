@@ -11,14 +11,33 @@
 import type { Command } from "commander";
 import { rescue } from "../../actors/storage/tdb_rescue.ts";
 import type { RescueReport } from "../../actors/storage/tdb_rescue.ts";
+import { KEY_MAX, VALUE_MAX } from "../../transport/wire/limits.ts";
 import { toHex } from "../bytes_text.ts";
 import { withDatabase } from "../database.ts";
 import { dumpText } from "../dump_text.ts";
-import { NewDatabase, refuseExisting } from "../new_database.ts";
+import { EXIT } from "../exit_codes.ts";
+import { Failure } from "../failure.ts";
+import { NewDatabase } from "../new_database.ts";
+import type { Column } from "../output.ts";
 import { writeObject } from "../output.ts";
+import { overLimits } from "../record_limits.ts";
+import { refuseSame, targetOf } from "../target.ts";
 import type { CommandWorld, OpenFlags, OutputFlags } from "../world.ts";
 import { lookOf, openOptions, outputOptions } from "../world.ts";
-import { atOneMoment, optionsLike, refuseSame } from "./tdb_copy.ts";
+import { atOneMoment, optionsLike } from "./tdb_copy.ts";
+
+/** What rescue() calls for each record. */
+type Found = Parameters<typeof rescue>[1];
+
+const RESCUE_COLUMNS: readonly Column[] = [
+  { name: "path", title: "Written" },
+  { name: "records", title: "Records" },
+  { name: "reachable", title: "Found through chains" },
+  { name: "unreachable", title: "Found by scanning" },
+  { name: "shadowed", title: "Older copies left out" },
+  { name: "tooLarge", title: "Too large, left out" },
+  { name: "bytes", title: "Bytes" },
+];
 
 interface RescueFlags extends OpenFlags, OutputFlags {
   readonly to?: string;
@@ -33,7 +52,7 @@ export function addRescueCommand(tdb: Command, world: CommandWorld): void {
   outputOptions(openOptions(command, true), " of the counts, with --to")
     .option("--to <path>", "write a new database instead of dump text")
     .option("--reachable", "leave out records that no chain leads to")
-    .option("--force", "replace the target if it exists")
+    .option("--force", "replace the target if it exists and nobody holds a lock on it")
     .action((file: string, flags: RescueFlags) => runRescue(world, file, flags));
 }
 
@@ -60,35 +79,45 @@ async function runRescue(world: CommandWorld, file: string, flags: RescueFlags):
     err.write(`rescued ${countsText(report, twice)}\n`);
     return;
   }
+  await rescueTo(world, file, to, flags);
+}
+
+/** Saves into a new database; records over our limits are left out and counted. */
+async function rescueTo(
+  world: CommandWorld,
+  file: string,
+  to: string,
+  flags: RescueFlags,
+): Promise<void> {
+  let tooLarge = 0;
   await withDatabase(world, file, flags, "look", async (tdb) => {
     refuseSame(file, to);
-    refuseExisting(to, flags.force);
-    const database = await NewDatabase.begin(world, to, optionsLike(tdb));
+    const database = await NewDatabase.begin(world, targetOf(to, flags), optionsLike(tdb));
+    const take: Found = (key, value, { reachable }) => {
+      if (!reachable && flags.reachable) return;
+      if (overLimits(key.length, value.length) !== undefined) tooLarge += 1;
+      else database.put(key, value, reachable);
+    };
     let report: RescueReport;
     try {
-      report = await atOneMoment(
-        tdb,
-        () =>
-          Promise.resolve(rescue(tdb, (key, value, { reachable }) => {
-            if (reachable) database.put(key, value);
-            else if (!flags.reachable) database.put(key, value, false);
-          })),
-      );
+      report = await atOneMoment(tdb, () => Promise.resolve(rescue(tdb, take)));
     } catch (error) {
       database.abandon();
       throw error;
     }
     const bytes = await database.finish();
     const { reachable, unreachable, shadowed } = report;
-    writeObject(world.terminal.out, lookOf(world, flags), [
-      { name: "path", title: "Written" },
-      { name: "records", title: "Records" },
-      { name: "reachable", title: "Found through chains" },
-      { name: "unreachable", title: "Found by scanning" },
-      { name: "shadowed", title: "Older copies left out" },
-      { name: "bytes", title: "Bytes" },
-    ], { path: to, records: database.count, reachable, unreachable, shadowed, bytes });
+    const counts = { reachable, unreachable, shadowed, tooLarge, bytes };
+    const row = { path: to, records: database.count, ...counts };
+    writeObject(world.terminal.out, lookOf(world, flags), RESCUE_COLUMNS, row);
   });
+  if (tooLarge === 0) return;
+  throw new Failure(
+    EXIT.partial,
+    `Cannot rescue all of ${file}: ${tooLarge} record${tooLarge === 1 ? " is" : "s are"} larger ` +
+      `than ctdbx stores (keys ${KEY_MAX}, values ${VALUE_MAX} bytes) and left out of ${to}`,
+    "without --to, all are printed as dump text, which tdbrestore takes",
+  );
 }
 
 /** Was there an unreachable record with this key? It is now. */

@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { EXIT, EXIT_MEANING, EXIT_OF } from "../../cli/exit_codes.ts";
-import { Failure, reportJson, reportOf, reportText } from "../../cli/failure.ts";
+import { Failure, reportJson, reportOf, reportText, systemFailure } from "../../cli/failure.ts";
 import { CorruptError, CtdbxError } from "../../transport/wire/errors.ts";
 
 const test = suite("cli/exit_codes");
@@ -34,6 +34,29 @@ test("exit codes are 0 to 14 without a gap, and each has a meaning", () => {
 test("a time-out of a lock is a conflict, because nothing was changed", () => {
   assert.is(EXIT_OF.timeout, 4);
   assert.is(EXIT_OF.busy, 4);
+});
+
+test("a limit is not the caller's fault: libtdb's files may have more than ctdbx stores", () => {
+  assert.is(EXIT_OF.limit, 1);
+});
+
+test("an error of the system has the exit code of its cause, and says so without its number", () => {
+  for (
+    const [code, exit, text] of [
+      ["ENOENT", 3, "there is no such file or folder"],
+      ["ENOTDIR", 3, "a part of the path is not a folder"],
+      ["EACCES", 7, "permission denied"],
+      ["EROFS", 7, "the file system takes no writes"],
+      ["EDQUOT", 11, "no space left"],
+      ["EIO", 1, "EIO: said the disk"],
+    ] as const
+  ) {
+    const failure = systemFailure(
+      Object.assign(new Error(`${code}: said the disk`), { code }),
+      "No",
+    );
+    assert.equal([failure.exit, failure.message], [exit, `No: ${text}`]);
+  }
 });
 
 test("an error of the engine is shown with its hint and without a stack", () => {

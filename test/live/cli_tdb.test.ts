@@ -163,7 +163,7 @@ test("repack keeps the records", async (context) => {
   assert.match(output("tdbtool", [file, "check"]), /integrity is OK and has 103 records/);
 });
 
-test("backup copies like tdbbackup, takes the mode along, and leaves foreign files alone", async (context) => {
+test("backup copies like tdbbackup, takes the mode along, and leaves alone what is there", async (context) => {
   const file = join(context.folder, "backup.tdb");
   output("tdbrestore", [file], sampleDump(150));
   chmodSync(file, 0o640);
@@ -175,15 +175,15 @@ test("backup copies like tdbbackup, takes the mode along, and leaves foreign fil
     sortedRecords(output("tdbdump", [`${file}.theirs`])),
   );
   assert.is(statSync(`${file}.bak`).mode & 0o777, 0o640);
-  // An older backup is replaced, a file that is no database is not.
-  await ok(context, ["backup", file]);
+  assert.is((await tdb(context, ["backup", file])).exit, 4);
+  await ok(context, ["backup", file, "--force"]);
   const foreign = join(context.folder, "letter.txt");
   writeFileSync(foreign, "dear all");
   assert.is((await tdb(context, ["backup", file, foreign])).exit, 4);
-  assert.is((await tdb(context, ["backup", file, file])).exit, 2);
+  assert.is((await tdb(context, ["backup", file, file, "--force"])).exit, 2);
   const link = join(context.folder, "link.tdb");
   symlinkSync(file, link);
-  assert.is((await tdb(context, ["backup", file, link])).exit, 2);
+  assert.is((await tdb(context, ["backup", file, link, "--force"])).exit, 2);
   assert.is(readFileSync(foreign, "utf8"), "dear all");
   const sized = join(context.folder, "sized.tdb");
   await ok(context, ["backup", file, sized, "--hash-size", "1009"]);

@@ -21,6 +21,8 @@ export type ErrorCode =
   | "version" // a format or feature this build does not know
   | "denied" // permissions
   | "truncated" // the file was shortened or replaced underneath
+  | "config" // a configuration file cannot be used; the text names the key
+  | "no_quorum" // no majority of voters, or no leader, can be reached
   | "io" // any other failure of the operating system
   | "unsupported"; // this platform or runtime cannot do it
 

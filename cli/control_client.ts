@@ -1,0 +1,118 @@
+/**
+ * Asking a daemon over its socket (actors/control.ts is the other end).
+ *
+ *   const daemon = await Daemon.dial(world.host, paths);   await daemon.ask("node list", {})
+ *
+ * Does NOT promise: that a request whose answer did not come was not carried out: that is "unknown outcome", code 5.
+ */
+
+import { encodeLine, LineReader } from "../actors/control.ts";
+import { CtdbxError } from "../transport/wire/errors.ts";
+import type { ErrorCode } from "../transport/wire/errors.ts";
+import type { Host, Stream } from "../transport/world.ts";
+import type { NodePaths } from "./config.ts";
+import { EXIT, EXIT_OF } from "./exit_codes.ts";
+import { Failure } from "./failure.ts";
+
+/** Longest answer, bytes. */
+const ANSWER_BYTES_MAX = 64 * 1024 * 1024;
+
+interface Waiting {
+  readonly item: (value: unknown) => void;
+  readonly ok: (value: unknown) => void;
+  readonly fail: (error: Failure) => void;
+}
+
+/** A connection to one daemon. */
+export class Daemon {
+  readonly #path: string;
+  readonly #waiting = new Map<number, Waiting>();
+  #stream: Stream | undefined;
+  #id = 0;
+
+  private constructor(path: string) {
+    this.#path = path;
+  }
+
+  /** Connects. Throws Failure (not found) when no daemon runs there. */
+  static async dial(host: Host, paths: NodePaths): Promise<Daemon> {
+    const daemon = new Daemon(paths.socket);
+    const lines = new LineReader(ANSWER_BYTES_MAX);
+    try {
+      daemon.#stream = await host.dial(paths.socket, {
+        onBytes: (bytes) => {
+          for (const line of lines.add(bytes)) daemon.#take(line);
+        },
+        onClose: () => daemon.#lost(),
+      });
+    } catch (error) {
+      if (!(error instanceof CtdbxError)) throw error;
+      throw new Failure(
+        EXIT_OF[error.code],
+        `Cannot reach the daemon: ${error.message}`,
+        error.code === "not_found" ? "`ctdbx daemon start` starts it" : undefined,
+      );
+    }
+    return daemon;
+  }
+
+  /** Asks and awaits the answer, which the daemon bounds in time. Throws Failure. */
+  ask(verb: string, args: Readonly<Record<string, unknown>>): Promise<unknown> {
+    return this.watch(verb, args, () => {});
+  }
+
+  /** Asks for a stream of answers; resolves when it ends. Throws Failure. */
+  watch(
+    verb: string,
+    args: Readonly<Record<string, unknown>>,
+    onItem: (value: unknown) => void,
+  ): Promise<unknown> {
+    const id = ++this.#id;
+    return new Promise((resolve, reject) => {
+      this.#waiting.set(id, { item: onItem, ok: resolve, fail: reject });
+      if (this.#stream === undefined) this.#lost();
+      else this.#stream.write(encodeLine({ id, verb, args }));
+    });
+  }
+
+  close(): void {
+    this.#stream?.close();
+    this.#stream = undefined;
+  }
+
+  #take(line: string): void {
+    const answer = JSON.parse(line) as {
+      id?: number;
+      ok?: unknown;
+      item?: unknown;
+      end?: true;
+      error?: { code: ErrorCode; text: string };
+    };
+    const { error } = answer;
+    const ids = answer.id === undefined ? [...this.#waiting.keys()] : [answer.id];
+    for (const id of ids) {
+      const waiting = this.#waiting.get(id);
+      if (waiting === undefined) continue;
+      if ("item" in answer) {
+        waiting.item(answer.item);
+        continue;
+      }
+      this.#waiting.delete(id);
+      if (error === undefined) waiting.ok(answer.ok);
+      else waiting.fail(new Failure(EXIT_OF[error.code] ?? EXIT.other, error.text));
+    }
+  }
+
+  #lost(): void {
+    this.#stream = undefined;
+    for (const { fail } of this.#waiting.values()) {
+      fail(
+        new Failure(
+          EXIT.unknownOutcome,
+          `Cannot tell the outcome: the daemon at ${this.#path} has gone before it answered`,
+        ),
+      );
+    }
+    this.#waiting.clear();
+  }
+}

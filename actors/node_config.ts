@@ -29,6 +29,8 @@ export interface NodeConfig {
   };
   readonly lock: LockConfig;
   readonly log: { readonly level: LogLevel };
+  /** May faults be made on demand? For clusters to try things with. */
+  readonly chaos: boolean;
 }
 
 /** Most servers that a node is told of. */
@@ -50,6 +52,7 @@ export function readNodeConfig(value: unknown, where: string): NodeConfig {
     nats: { servers: nats.texts("servers", ["127.0.0.1:4222"], SERVERS_MAX) },
     lock: readLock(root.table("lock")),
     log: { level: log.oneOf("level", LEVELS, "info") },
+    chaos: root.flag("chaos", false),
   };
   for (const table of [nats, log, root]) table.end();
   return config;
@@ -107,6 +110,12 @@ class Table {
       value.every((part) => typeof part === "string" && part !== "")
     ) return value;
     throw this.#error(this.#prefix + key, `must be an array of 1 to ${max} strings`);
+  }
+
+  flag(key: string, byDefault: boolean): boolean {
+    const value = this.#take(key) ?? byDefault;
+    if (typeof value === "boolean") return value;
+    throw this.#error(this.#prefix + key, `must be true or false, is ${JSON.stringify(value)}`);
   }
 
   oneOf<T extends string>(key: string, names: readonly T[], byDefault: T): T {

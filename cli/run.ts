@@ -8,6 +8,9 @@
  */
 
 import { Command, CommanderError } from "commander";
+import { addDaemonCommands } from "./commands/daemon.ts";
+import { addDevCommands } from "./commands/dev.ts";
+import { addNatsCommands } from "./commands/nats.ts";
 import { addTdbCommands } from "./commands/tdb.ts";
 import type { ExitCode } from "./exit_codes.ts";
 import { EXIT, EXIT_MEANING } from "./exit_codes.ts";
@@ -70,7 +73,10 @@ export function commandTree(world: CommandWorld, said: string[]): Command {
       outputError: (text) => said.push(text),
     })
     .addHelpText("after", () => `\n${exitCodeHelp()}`);
+  addDaemonCommands(program, world);
+  addDevCommands(program, world);
   addTdbCommands(program, world);
+  addNatsCommands(program, world);
   return program;
 }
 

@@ -30,6 +30,7 @@ test("cluster and name are enough", () => {
     nats: { servers: ["127.0.0.1:4222"] },
     lock: { kind: "jetstream" },
     log: { level: "info" },
+    chaos: false,
   });
 });
 
@@ -40,6 +41,7 @@ test("all of it", () => {
     nats: { servers: ["a:1", "b:2"] },
     lock: { kind: "file", path: "/shared/lock" },
     log: { level: "debug" },
+    chaos: true,
   };
   assert.equal(readNodeConfig(config, WHERE), config);
   const helper = { kind: "helper", command: ["/usr/bin/lock", "-x"] };
@@ -50,7 +52,7 @@ for (
   const [value, said] of [
     [
       { ...LEAST, clutser: 1 },
-      "clutser is not known here; known are nats, log, cluster, name, lock",
+      "clutser is not known here; known are nats, log, cluster, name, lock, chaos",
     ],
     [{ ...LEAST, nats: { server: [] } }, "nats.server is not known here; known are servers"],
     [{ ...LEAST, lock: { kind: "single", path: "/x" } }, "lock.path is not known here"],
@@ -72,6 +74,7 @@ for (
       { ...LEAST, log: { level: "loud" } },
       'log.level must be debug, info, warning, error, is "loud"',
     ],
+    [{ ...LEAST, chaos: "yes" }, 'chaos must be true or false, is "yes"'],
     [[], "the file must be a table"],
     [null, "the file must be a table"],
   ] as const

@@ -1,0 +1,204 @@
+/**
+ * The post of a node: messages out to nodes, messages in from the bus, each refused one counted.
+ *
+ *   send([nodes], message) -> encoded once -> one publication for each     payload -> codec -> onMessage | refused
+ *
+ * Who sends what is refused is told in the log once a minute for each reason and sender; the counts are for status.
+ *
+ * Does NOT promise: delivery; while the bus is down everything is lost, and the machines know that.
+ */
+import type { Bus, BusMessage, Clock, Log } from "../transport/world.ts";
+import type { Codec, Received, Stamps } from "../transport/wire/codec.ts";
+import { isRefusal, type Refusal, type RefusalCode } from "../transport/wire/envelope.ts";
+import type { AnyMessage } from "../transport/wire/message.ts";
+import type { SubjectClass } from "../transport/wire/subjects.ts";
+import {
+  buildSubject,
+  eventSubscription,
+  parseSubject,
+  subscriptionsOf,
+} from "../transport/wire/subjects.ts";
+import { type DbId, type NodeId, type Tag, tagOf } from "../transport/wire/terms.ts";
+
+/** The same complaint is logged again after so long, ms. */
+const COMPLAIN_MS = 60_000;
+/** Complaints that are remembered. */
+const COMPLAINTS_MAX = 1024;
+/** Longest event of another node that is shown, bytes. */
+const EVENT_BYTES_MAX = 64 * 1024;
+/** Tags that are remembered. */
+const TAGS_MAX = 8192;
+
+/** What a post needs. */
+export interface PostOptions {
+  readonly bus: Bus;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly codec: Codec;
+  /** The cluster's name, as in subjects. */
+  readonly cluster: string;
+  readonly own: NodeId;
+  /** What the node says of itself with each message, now. */
+  readonly stamps: () => Stamps;
+  /** Takes what came; `subjectClass` says how. */
+  readonly onMessage: (
+    received: Received,
+    subjectClass: SubjectClass,
+    reply: string | undefined,
+  ) => void;
+}
+
+/** What went through. */
+export interface PostCounters {
+  sent: number;
+  received: number;
+  readonly refused: Map<RefusalCode, number>;
+}
+
+/** One node's post. */
+export class Post {
+  readonly counters: PostCounters = { sent: 0, received: 0, refused: new Map() };
+  readonly #options: PostOptions;
+  readonly #own: Tag;
+  readonly #tags = new Map<NodeId, Tag>();
+  readonly #complaints = new Map<string, number>();
+  readonly #ends: (() => void)[] = [];
+  #sweep: (() => void) | undefined;
+
+  constructor(options: PostOptions) {
+    this.#options = options;
+    this.#own = tagOf(options.own);
+  }
+
+  /** Begins to listen. */
+  start(): void {
+    const { bus, cluster } = this.#options;
+    for (const subject of subscriptionsOf(cluster, this.#own, [])) {
+      this.#ends.push(bus.subscribe(subject, (message) => this.#take(message)));
+    }
+  }
+
+  stop(): void {
+    for (const end of this.#ends.splice(0)) end();
+    this.#sweep?.();
+    this.#sweep = undefined;
+  }
+
+  /** Sends to nodes. Throws TypeError on a message that is not as declared: a mistake of this program. */
+  send(to: readonly NodeId[], message: AnyMessage): void {
+    const { cluster } = this.#options;
+    const payloads = this.#encode(message);
+    for (const node of to) {
+      const subject = buildSubject({ cluster, class: "n", to: this.#tagOf(node), from: this.#own });
+      this.#publish(subject, payloads);
+    }
+  }
+
+  /** Sends to all nodes, or to those interested in a database. */
+  publish(to: "all" | DbId, message: AnyMessage): void {
+    const { cluster } = this.#options;
+    const from = this.#own;
+    const subject = to === "all"
+      ? buildSubject({ cluster, class: "all", from })
+      : buildSubject({ cluster, class: "db", to, from });
+    this.#publish(subject, this.#encode(message));
+  }
+
+  /** Tells monitors: `value` as JSON on the subject of a topic. */
+  event(topic: string, value: unknown): void {
+    const { bus, cluster } = this.#options;
+    if (bus.status !== "connected") return;
+    const text = JSON.stringify(value, (_key, part) => typeof part === "bigint" ? `${part}` : part);
+    const subject = buildSubject({ cluster, class: "ev", to: topic, from: this.#own });
+    bus.publish(subject, new TextEncoder().encode(text));
+  }
+
+  /** Calls `onEvent` with the events of other nodes; answers how to end it. What is no JSON is dropped. */
+  watchEvents(onEvent: (event: unknown) => void): () => void {
+    const { bus, cluster } = this.#options;
+    return bus.subscribe(eventSubscription(cluster, undefined), ({ subject, payload }) => {
+      if (parseSubject(subject)?.from === this.#own || payload.length > EVENT_BYTES_MAX) return;
+      try {
+        onEvent(JSON.parse(new TextDecoder().decode(payload)));
+      } catch {
+        // Whoever may publish there may publish anything; monitors must live with it.
+      }
+    });
+  }
+
+  /** Answers a question that came with a reply subject. */
+  answer(reply: string, message: AnyMessage): void {
+    const { bus } = this.#options;
+    if (bus.status !== "connected") return;
+    for (const payload of this.#encode(message)) bus.publish(reply, payload);
+  }
+
+  /** Asks a node and awaits its answer. Throws what Bus.request throws; a refusal is answered as it is. */
+  async ask(to: NodeId, message: AnyMessage, timeoutMs: number): Promise<Received | Refusal> {
+    const { bus, cluster, codec, clock } = this.#options;
+    const subject = buildSubject({ cluster, class: "ask", to: this.#tagOf(to), from: this.#own });
+    const [payload, ...more] = this.#encode(message);
+    if (payload === undefined || more.length > 0) throw new RangeError("Cannot ask: too long");
+    const answer = await bus.request(subject, payload, timeoutMs);
+    const received = codec.decode(undefined, answer.payload, clock.nowMs());
+    return received ?? { refused: "part", text: "an answer comes in one piece" };
+  }
+
+  #encode(message: AnyMessage): Uint8Array[] {
+    return this.#options.codec.encode(message, this.#options.stamps());
+  }
+
+  #publish(subject: string, payloads: readonly Uint8Array[]): void {
+    const { bus } = this.#options;
+    if (bus.status !== "connected") return;
+    for (const payload of payloads) bus.publish(subject, payload);
+    this.counters.sent++;
+  }
+
+  #tagOf(node: NodeId): Tag {
+    let tag = this.#tags.get(node);
+    if (tag === undefined) {
+      if (this.#tags.size >= TAGS_MAX) this.#tags.clear();
+      tag = tagOf(node);
+      this.#tags.set(node, tag);
+    }
+    return tag;
+  }
+
+  #take(message: BusMessage): void {
+    const { codec, clock, onMessage, own } = this.#options;
+    const received = codec.decode(message.subject, message.payload, clock.nowMs());
+    this.#sweepLater();
+    if (received === undefined) return;
+    if (isRefusal(received)) return this.#refuse(received);
+    // What goes to all comes back to its sender.
+    if (received.from === own) return;
+    this.counters.received++;
+    const subjectClass = parseSubject(message.subject)?.class;
+    if (subjectClass !== undefined) onMessage(received, subjectClass, message.reply);
+  }
+
+  #refuse(refused: Refusal): void {
+    const { clock, log } = this.#options;
+    const code = refused.refused;
+    this.counters.refused.set(code, (this.counters.refused.get(code) ?? 0) + 1);
+    const about = `${code} ${refused.tag ?? ""}`;
+    const nowMs = clock.nowMs();
+    if (nowMs - (this.#complaints.get(about) ?? -Infinity) < COMPLAIN_MS) return;
+    if (this.#complaints.size >= COMPLAINTS_MAX) this.#complaints.clear();
+    this.#complaints.set(about, nowMs);
+    log.write("warning", "A message was refused", { ...refused });
+  }
+
+  /** Drops messages of which parts are missing, when it is time. */
+  #sweepLater(): void {
+    const { codec, clock } = this.#options;
+    const atMs = codec.assembly.wakeMs;
+    if (this.#sweep !== undefined || atMs === undefined) return;
+    this.#sweep = clock.after(Math.max(0, atMs - clock.nowMs()), () => {
+      this.#sweep = undefined;
+      codec.assembly.sweep(clock.nowMs());
+      this.#sweepLater();
+    });
+  }
+}

@@ -1,0 +1,197 @@
+/**
+ * The supervisor of a node: a small process of its own that starts the daemon, sees it end, and may certify that.
+ *
+ *   start ──▶ running ──ends──▶ its page's lease := 0, clients out ──within 500 ms──▶ DEAD to the voters, 20 times
+ *     ▲                                                                                       │
+ *     └──────────────── back-off ◀─────────────────────────────────────────────────────────────┘
+ *
+ * Only a child that this supervisor has reaped is certified: nothing else proves that a process writes no more. A
+ * daemon that does not answer its socket for HUNG_MS is killed, and then it is certain, too.
+ *
+ * Does NOT promise: to be quick when the machine is not; then no certificate is sent, and the others wait the node out.
+ */
+import { Codec } from "../transport/wire/codec.ts";
+import type { Identity } from "../transport/wire/durable.ts";
+import type { Dead } from "../transport/wire/messages/cluster.ts";
+import type { Document } from "../transport/wire/messages/document.ts";
+import type { Generation, Incarnation, NodeId, Pnn } from "../transport/wire/terms.ts";
+import { buildSubject } from "../transport/wire/subjects.ts";
+import { tagOf } from "../transport/wire/terms.ts";
+import type { Child, ChildOptions, World } from "../transport/world.ts";
+import { allVotersOf } from "./machines/cluster/document.ts";
+import { MetaFile } from "./storage/meta_file.ts";
+import { readIdentity } from "./storage/node_identity.ts";
+import { StatePage } from "./storage/state_page.ts";
+import { BACK_OFF } from "./supervision.ts";
+import { watchDaemon } from "./watchdog.ts";
+
+/** Longest time between the end of a daemon and the end of its lease and clients for a certificate, ms. */
+export const FENCE_LIMIT_MS = 500;
+/** How often a certificate is sent, and how far apart, ms. */
+export const DEAD_TIMES = 20;
+const DEAD_EVERY_MS = 250;
+/** A daemon gets so long to end in order, ms. */
+const STOP_MS = 5000;
+
+/** What the supervisor needs. */
+export interface SupervisorOptions {
+  readonly world: World;
+  /** The cluster's name, as in subjects. */
+  readonly cluster: string;
+  readonly stateFolder: string;
+  readonly runFolder: string;
+  /** Path of the daemon's socket. */
+  readonly socketPath: string;
+  /** Starts the daemon. */
+  readonly command: readonly string[];
+  readonly child?: ChildOptions;
+  /** Called with each daemon that was started. */
+  readonly onStart?: (child: Child) => void;
+}
+
+/** One node's supervisor. */
+export class Supervisor {
+  readonly #options: SupervisorOptions;
+  #child: Child | undefined;
+  #stopping = false;
+  #delayMs: number = BACK_OFF.firstMs;
+  #endPause: () => void = () => {};
+  #dead: Dead | undefined;
+  #deadTo: readonly NodeId[] = [];
+  #deadLeft = 0;
+
+  constructor(options: SupervisorOptions) {
+    this.#options = options;
+  }
+
+  /** Runs the daemon until `stop`, or until it has ended in order (exit code 0); resolves then. */
+  async run(): Promise<void> {
+    const { world, command, socketPath, child: childOptions, onStart } = this.#options;
+    const { clock, host, log } = world;
+    while (!this.#stopping) {
+      const startMs = clock.nowMs();
+      const child = await host.start(command, childOptions);
+      this.#child = child;
+      onStart?.(child);
+      const endWatch = watchDaemon(world, socketPath, (silentMs) => {
+        log.write("error", "The daemon hangs; it is killed", { silentMs });
+        child.signal("SIGKILL");
+      });
+      const { code, signal } = await child.ended;
+      endWatch();
+      this.#child = undefined;
+      this.#certify(child.pid, clock.nowMs());
+      const how = signal === undefined ? `exit code ${code}` : signal;
+      if (this.#stopping || code === 0) return log.write("info", `The daemon has ended: ${how}`);
+      if (clock.nowMs() - startMs >= BACK_OFF.healthyMs) this.#delayMs = BACK_OFF.firstMs;
+      log.write("error", `The daemon has died: ${how}; it is started again`, {
+        delayMs: this.#delayMs,
+      });
+      await this.#pause(this.#delayMs);
+      this.#delayMs = Math.min(2 * this.#delayMs, BACK_OFF.mostMs);
+    }
+  }
+
+  /** Ends the daemon in order, by force after STOP_MS. `run` resolves when it is gone. */
+  stop(): void {
+    this.#stopping = true;
+    this.#endPause();
+    const child = this.#child;
+    if (child === undefined) return;
+    child.signal("SIGTERM");
+    // A stopped process hears nothing else.
+    child.signal("SIGCONT");
+    this.#options.world.clock.after(STOP_MS, () => child.signal("SIGKILL"));
+  }
+
+  #pause(delayMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const cancel = this.#options.world.clock.after(delayMs, resolve);
+      this.#endPause = () => {
+        cancel();
+        resolve();
+      };
+    });
+  }
+
+  /** The daemon `pid` has been reaped at `endMs`: ends what its clients may do, then says so. */
+  #certify(pid: number, endMs: number): void {
+    const { world, stateFolder } = this.#options;
+    const { clock, log } = world;
+    try {
+      const life = this.#endLease(pid);
+      if (life === undefined) return;
+      const identity = readIdentity(world.disk, stateFolder);
+      const doc = new MetaFile(world.disk, stateFolder).load()?.accepted;
+      if (identity === undefined || doc === undefined) return;
+      const tookMs = clock.nowMs() - endMs;
+      if (tookMs > FENCE_LIMIT_MS) {
+        return log.write("warning", "The end of the daemon is not certified: too late", { tookMs });
+      }
+      this.#tell(identity, doc, life, endMs);
+    } catch (error) {
+      log.write("error", "The end of the daemon cannot be certified", { error });
+    }
+  }
+
+  /** Ends the lease of that child's page; undefined: it has made none. */
+  #endLease(pid: number): { incarnation: Incarnation; pnn: Pnn } | undefined {
+    const { images } = this.#options.world;
+    const path = `${this.#options.runFolder}/state`;
+    if (!images.exists(path)) return undefined;
+    const page = StatePage.open(images, path);
+    try {
+      const before = page.read();
+      // A page of another process is a former life's: the daemon died before it fenced that, and said nothing.
+      if (before !== undefined && before.pid !== pid) return undefined;
+      page.endLease();
+      // It may have died while it wrote; now the page can be read.
+      const state = page.read();
+      return state?.pid === pid ? state : undefined;
+    } finally {
+      page.close();
+    }
+  }
+
+  /** Sends the certificate to the voters, DEAD_TIMES times. A newer one takes its place. */
+  #tell(
+    { nodeId }: Identity,
+    doc: Document,
+    { incarnation, pnn }: { incarnation: Incarnation; pnn: Pnn },
+    tMs: number,
+  ): void {
+    const isGoing = this.#deadLeft > 0;
+    this.#dead = { kind: "dead", pnn, incarnation, tMs };
+    this.#deadTo = allVotersOf(doc).map((voter) => voter.nodeId).filter((voter) =>
+      voter !== nodeId
+    );
+    this.#deadLeft = DEAD_TIMES;
+    this.#options.world.log.write(
+      "info",
+      `Certain death of life ${incarnation} is told to the voters`,
+    );
+    if (!isGoing) this.#send(nodeId, this.#newCodec(nodeId, doc));
+  }
+
+  #newCodec(own: NodeId, doc: Document): Codec {
+    const { dice } = this.#options.world;
+    const firstId = (BigInt(dice.u32()) << 32n) | BigInt(dice.u32());
+    const codec = new Codec({ cluster: this.#options.cluster, own, firstId });
+    codec.clusterId = doc.clusterId;
+    return codec;
+  }
+
+  #send(own: NodeId, codec: Codec): void {
+    if (this.#dead === undefined || this.#deadLeft <= 0) return;
+    const { world, cluster } = this.#options;
+    this.#deadLeft--;
+    if (world.bus.status === "connected") {
+      const payloads = codec.encode(this.#dead, { gen: 0n as Generation, stamp: 0n });
+      for (const to of this.#deadTo) {
+        const subject = buildSubject({ cluster, class: "n", to: tagOf(to), from: tagOf(own) });
+        for (const payload of payloads) world.bus.publish(subject, payload);
+      }
+    }
+    world.clock.after(DEAD_EVERY_MS, () => this.#send(own, codec));
+  }
+}

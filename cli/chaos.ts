@@ -1,0 +1,184 @@
+/**
+ * Faults on demand, for clusters that are made to try things: a node that is cut from others, a clock that runs off.
+ *
+ *   chaos = true in the configuration ──▶ the bus and the clock of the daemon go through these wrappers
+ *
+ * A cut node's bus still says "connected", as after a cable was pulled: what it sends is lost, nothing comes in.
+ *
+ * Does NOT promise: to be there in a daemon whose configuration does not ask for it.
+ */
+
+import type { Verb } from "../actors/control.ts";
+import { CtdbxError } from "../transport/wire/errors.ts";
+import { parseSubject } from "../transport/wire/subjects.ts";
+import type { Bus, BusMessage, BusStatus, Clock, World } from "../transport/world.ts";
+
+/** Longest fault, ms. */
+const CHAOS_MAX_MS = 3_600_000;
+/** Largest drift of a skewed clock: 1 in 100, the most that the protocol allows. */
+const DRIFT = 0.01;
+
+/** What is broken now. */
+export class Chaos {
+  readonly #clock: Clock;
+  /** Nothing goes to these tags and nothing comes from them; "*": nobody. */
+  #cut: ReadonlySet<string> = new Set();
+  #skew: { readonly fromMs: number; readonly drift: number } | undefined;
+  #passedMs = 0;
+  #wallMs = 0;
+  #ends: { cut?: () => void; skew?: () => void } = {};
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Cuts this node from the nodes with these tags for so long. */
+  cut(tags: readonly string[], forMs: number): void {
+    this.#ends.cut?.();
+    this.#cut = new Set(tags);
+    this.#ends.cut = this.#clock.after(forMs, () => void (this.#cut = new Set()));
+  }
+
+  /** Lets the clock run fast by 1 %, and the wall clock jump by an hour, for so long. */
+  skew(forMs: number): void {
+    this.#endSkew();
+    this.#skew = { fromMs: this.#clock.nowMs(), drift: DRIFT };
+    this.#wallMs = 3_600_000;
+    this.#ends.skew = this.#clock.after(forMs, () => this.#endSkew());
+  }
+
+  #endSkew(): void {
+    this.#ends.skew?.();
+    // What it ran ahead stays: the clock never goes back.
+    this.#passedMs = this.aheadMs(this.#clock.nowMs());
+    this.#skew = undefined;
+    this.#wallMs = 0;
+  }
+
+  /** How far the clock of the node is ahead of the machine's. */
+  aheadMs(nowMs: number): number {
+    if (this.#skew === undefined) return this.#passedMs;
+    return this.#passedMs + (nowMs - this.#skew.fromMs) * this.#skew.drift;
+  }
+
+  get wallAheadMs(): number {
+    return this.#wallMs;
+  }
+
+  isCut(tag: string | undefined): boolean {
+    return this.#cut.size > 0 && (this.#cut.has("*") || (tag !== undefined && this.#cut.has(tag)));
+  }
+}
+
+/** The world of a daemon, with faults where its configuration allows them. */
+export function chaosWorld(
+  real: World,
+  isAllowed: boolean,
+): { readonly world: World; readonly chaos: Chaos | undefined } {
+  if (!isAllowed) return { world: real, chaos: undefined };
+  const chaos = new Chaos(real.clock);
+  const { dice, disk, host, log } = real;
+  const world = {
+    bus: new ChaosBus(real.bus, chaos),
+    clock: new ChaosClock(real.clock, chaos),
+    dice,
+    disk,
+    host,
+    log,
+    get images() {
+      return real.images;
+    },
+  };
+  return { world, chaos };
+}
+
+/** The verbs by which faults are made. */
+export function chaosVerbs(chaos: Chaos | undefined): [string, Verb][] {
+  if (chaos === undefined) return [];
+  return [
+    ["chaos cut", ({ tags, ms }) => {
+      const isFit = Array.isArray(tags) && tags.every((tag) => typeof tag === "string");
+      if (!isFit) throw new CtdbxError("state", "Cannot cut: tags must be texts");
+      chaos.cut(tags, duration(ms));
+    }],
+    ["chaos skew", ({ ms }) => chaos.skew(duration(ms))],
+  ];
+}
+
+function duration(ms: unknown): number {
+  if (typeof ms === "number" && ms > 0 && ms <= CHAOS_MAX_MS) return ms;
+  throw new CtdbxError("state", `Cannot make a fault: ms must be from 1 to ${CHAOS_MAX_MS}`);
+}
+
+class ChaosClock implements Clock {
+  readonly #real: Clock;
+  readonly #chaos: Chaos;
+
+  constructor(real: Clock, chaos: Chaos) {
+    this.#real = real;
+    this.#chaos = chaos;
+  }
+
+  nowMs(): number {
+    const nowMs = this.#real.nowMs();
+    return nowMs + this.#chaos.aheadMs(nowMs);
+  }
+
+  wallMs(): number {
+    return this.#real.wallMs() + this.#chaos.wallAheadMs;
+  }
+
+  after(delayMs: number, fire: () => void): () => void {
+    return this.#real.after(delayMs, fire);
+  }
+}
+
+class ChaosBus implements Bus {
+  readonly #real: Bus;
+  readonly #chaos: Chaos;
+
+  constructor(real: Bus, chaos: Chaos) {
+    this.#real = real;
+    this.#chaos = chaos;
+  }
+
+  get status(): BusStatus {
+    return this.#real.status;
+  }
+
+  get payloadMax(): number {
+    return this.#real.payloadMax;
+  }
+
+  publish(subject: string, payload: Uint8Array, reply?: string): void {
+    const parsed = parseSubject(subject);
+    const to = parsed !== undefined && "to" in parsed ? String(parsed.to) : undefined;
+    if (!this.#chaos.isCut(to)) this.#real.publish(subject, payload, reply);
+  }
+
+  subscribe(subject: string, onMessage: (message: BusMessage) => void): () => void {
+    return this.#real.subscribe(subject, (message) => {
+      if (!this.#chaos.isCut(parseSubject(message.subject)?.from)) onMessage(message);
+    });
+  }
+
+  async request(subject: string, payload: Uint8Array, timeoutMs: number): Promise<BusMessage> {
+    const parsed = parseSubject(subject);
+    const to = parsed !== undefined && "to" in parsed ? String(parsed.to) : undefined;
+    if (!this.#chaos.isCut(to)) return await this.#real.request(subject, payload, timeoutMs);
+    await new Promise((resolve) => setTimeout(resolve, timeoutMs));
+    throw new CtdbxError("timeout", "Cannot ask: no answer came");
+  }
+
+  watch(onStatus: (status: BusStatus) => void): () => void {
+    return this.#real.watch(onStatus);
+  }
+
+  flush(timeoutMs: number): Promise<void> {
+    return this.#real.flush(timeoutMs);
+  }
+
+  close(): Promise<void> {
+    return this.#real.close();
+  }
+}

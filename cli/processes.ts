@@ -1,0 +1,83 @@
+/**
+ * Processes that a command starts and leaves running, found again by the file that holds their id.
+ *
+ * Does NOT promise: that an id is still that process's: who reads a pid file also looks at what it runs.
+ */
+
+import { spawn } from "node:child_process";
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
+import process from "node:process";
+import { setTimeout as sleep } from "node:timers/promises";
+
+/** How often something is looked at that nobody tells of, ms. */
+const LOOK_MS = 20;
+
+/** Starts a process that lives on, in a session of its own; its output is added to a file. Answers its id. */
+export function startDetached(command: readonly string[], logPath: string): number {
+  mkdirSync(dirname(logPath), { recursive: true, mode: 0o700 });
+  const log = openSync(logPath, "a", 0o600);
+  try {
+    const [program = "", ...words] = command;
+    const child = spawn(program, words, { detached: true, stdio: ["ignore", log, log] });
+    child.on("error", () => {});
+    child.unref();
+    return child.pid ?? 0;
+  } finally {
+    closeSync(log);
+  }
+}
+
+/** Is there a process with this id? A zombie is none. */
+export function isAlive(pid: number): boolean {
+  if (pid <= 0) return false;
+  try {
+    process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+    return !/^[ZX]$/.test(stat.slice(stat.lastIndexOf(")") + 2, stat.lastIndexOf(")") + 3));
+  } catch {
+    return existsSync(`/proc/${pid}`);
+  }
+}
+
+/** Writes the id of this process to a file. */
+export function writePid(path: string): void {
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  writeFileSync(path, `${process.pid}\n`, { mode: 0o600 });
+}
+
+/** The living process of a pid file whose command line has all of `words`; undefined: there is none. */
+export function pidIn(path: string, words: readonly string[]): number | undefined {
+  if (!existsSync(path)) return undefined;
+  const pid = Number(readFileSync(path, "utf8").trim());
+  if (!Number.isInteger(pid) || !isAlive(pid)) return undefined;
+  try {
+    const line = readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");
+    return words.every((word) => line.includes(word)) ? pid : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Looks until `done` says so, or the time is over; answers which. */
+export async function until(
+  done: () => boolean | Promise<boolean>,
+  timeoutMs: number,
+): Promise<boolean> {
+  const endMs = performance.now() + timeoutMs;
+  for (;;) {
+    if (await done()) return true;
+    if (performance.now() >= endMs) return false;
+    await sleep(LOOK_MS);
+  }
+}
+
+/** The last lines of a log file, for an error. */
+export function lastLines(path: string, count: number): string[] {
+  if (!existsSync(path)) return [];
+  return readFileSync(path, "utf8").trimEnd().split("\n").slice(-count);
+}

@@ -5,17 +5,7 @@
  * Does NOT promise: host locks. The caller holds the chain's (or everything) before it calls.
  */
 import { jenkins, oldHash } from "./hash";
-import {
-  clearHeads,
-  DONE,
-  FAULTY,
-  find,
-  live,
-  put2,
-  remove,
-  removeAt,
-  trim,
-} from "./tdb_chain";
+import { clearHeads, find, live, putRecord, remove } from "./tdb_chain";
 import { addSpace, tail } from "./tdb_freelist";
 import { finish } from "./tdb_index";
 import {
@@ -73,25 +63,21 @@ export function tdbSeek(db: usize, key: usize, keyLen: u32): u32 {
   return tdbFind(db, key, keyLen, tdbHash(db, key, keyLen));
 }
 
-/** Stores first ++ second under a key. 0 done, 1 fault, 2 not found (modify), 3 exists (insert). */
+/** Stores a value under a key. 0 done, 1 fault, 2 not found (modify), 3 exists (insert). */
 export function tdbStore(
   db: usize,
   key: usize,
   keyLen: u32,
   hash: u32,
-  first: usize,
-  firstLen: u32,
-  second: usize,
-  secondLen: u32,
+  value: usize,
+  valueLen: u32,
   mode: u32,
 ): i32 {
-  if (slow(db)) {
-    return put2<Slow>(db, key, keyLen, hash, first, firstLen, second, secondLen, mode);
-  }
-  return put2<Fast>(db, key, keyLen, hash, first, firstLen, second, secondLen, mode);
+  if (slow(db)) return putRecord<Slow>(db, key, keyLen, hash, value, valueLen, mode);
+  return putRecord<Fast>(db, key, keyLen, hash, value, valueLen, mode);
 }
 
-/** `tdbStore` of one run, with the hash made on the way. */
+/** `tdbStore` with the hash made on the way. */
 export function tdbPlace(
   db: usize,
   key: usize,
@@ -100,30 +86,12 @@ export function tdbPlace(
   valueLen: u32,
   mode: u32,
 ): i32 {
-  return tdbStore(db, key, keyLen, tdbHash(db, key, keyLen), value, valueLen, 0, 0, mode);
+  return tdbStore(db, key, keyLen, tdbHash(db, key, keyLen), value, valueLen, mode);
 }
 
 /** Deletes a key. 0 done, 1 fault, 2 not found. */
 export function tdbRemove(db: usize, key: usize, keyLen: u32, hash: u32): i32 {
   return slow(db) ? remove<Slow>(db, key, keyLen, hash) : remove<Fast>(db, key, keyLen, hash);
-}
-
-/** Deletes the live record at an offset of a chain. */
-export function tdbRemoveAt(db: usize, off: u32, chain: u32): i32 {
-  const head = FIRST_HEAD + chain * 4;
-  return slow(db) ? removeAt<Slow>(db, off, head) : removeAt<Fast>(db, off, head);
-}
-
-/** Frees a chain's dead records beyond the first `keep`; the caller holds the free list lock. */
-export function tdbTrim(db: usize, chain: u32, keep: u32): i32 {
-  if (slow(db)) {
-    trim<Slow>(db, FIRST_HEAD + chain * 4, keep);
-    finish<Slow>(db);
-  } else {
-    trim<Fast>(db, FIRST_HEAD + chain * 4, keep);
-    finish<Fast>(db);
-  }
-  return load<u32>(db, DB_FAULT_KIND) == 0 ? DONE : FAULTY;
 }
 
 /** The live record at `off` or behind it in its chain. 0 end, 1 fault. */

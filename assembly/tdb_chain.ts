@@ -3,8 +3,8 @@
  *
  *   head of chain --> record --> record --> 0      each next is tested before it is followed
  *
- * A record that must move takes its successor's place in the chain with one word written (the pointer to the
- * old one), so a process that dies leaves the old value or the new one. Host locks are the caller's business,
+ * A record that must move is replaced by its successor with one word written (the pointer to the old one), so a
+ * process that dies leaves the old value or the new one. Host locks are the caller's business,
  * but for the free list's, which is taken through the host only when a record must be allocated or freed.
  *
  * Does NOT promise: that bytes overwritten in place are old or new as a whole; that takes a transaction.
@@ -61,10 +61,9 @@ export const EXISTS: i32 = 3;
 /** Steps along a chain before the bound against loops is looked at. */
 const STEPS_FREE: u32 = 64;
 
-/** Modes of store. */
-export const REPLACE: u32 = 0;
-export const INSERT: u32 = 1;
-export const MODIFY: u32 = 2;
+/** Modes of store; 0 is replace. */
+const INSERT: u32 = 1;
+const MODIFY: u32 = 2;
 
 // @ts-ignore: decorator
 @external("env", "hostProbe")
@@ -86,16 +85,29 @@ export function fits<M>(db: usize, off: u32): bool {
     <u64> word<M>(db, off + KEY_LEN) + word<M>(db, off + DATA_LEN) + 4 <= <u64> recLen;
 }
 
+/** So many bytes from the data start on may begin a record's header: none in a file without room for one. */
+// @ts-ignore: decorator
+@inline
+function placesFor(db: usize, start: u32): u32 {
+  const size = load<u32>(db, DB_SIZE);
+  return <u64> size < <u64> start + RECORD_MIN ? 0 : size - start - RECORD_MIN + 1;
+}
+
 /** The live record of a key: its offset, 0 = none, FAULT. DB_PRED then says where the pointer to it lies. */
+// @ts-ignore: decorator
+@inline
 export function find<M>(db: usize, key: usize, keyLen: u32, hash: u32): u32 {
+  return findFrom<M>(db, key, keyLen, hash, headOf(db, hash));
+}
+
+/** `find` in the rest of a chain: from the pointer that lies at `pred` on. */
+function findFrom<M>(db: usize, key: usize, keyLen: u32, hash: u32, pred: u32): u32 {
   const start = load<u32>(db, DB_DATA_START);
-  // Places for a record's header are 0 .. room behind the start.
-  const room = load<u32>(db, DB_SIZE) - RECORD_MIN - start;
-  let pred = headOf(db, hash);
+  const places = placesFor(db, start);
   let off = word<M>(db, pred);
   let steps: u32 = 0;
   while (off != 0) {
-    if (off - start > room || (off & 3) != 0) return fault(db, FAULT_OFFSET, off);
+    if (off - start >= places || (off & 3) != 0) return fault(db, FAULT_OFFSET, off);
     const magic = word<M>(db, off + MAGIC);
     if (word<M>(db, off + FULL_HASH) == hash && magic == LIVE) {
       if (word<M>(db, off + KEY_LEN) == keyLen) {
@@ -144,33 +156,28 @@ function changed<M>(db: usize): void {
   else setWord<M>(db, AT_SEQNUM, word<M>(db, AT_SEQNUM) + 1);
 }
 
-/** Stores the record; `value` is `first` followed by `second` (append joins two runs, else secondLen is 0). */
-export function put2<M>(
+/** Stores a value of `dataLen` bytes under a key. Answers DONE, FAULTY, NOT_FOUND (modify) or EXISTS (insert). */
+export function putRecord<M>(
   db: usize,
   key: usize,
   keyLen: u32,
   hash: u32,
-  first: usize,
-  firstLen: u32,
-  second: usize,
-  secondLen: u32,
+  value: usize,
+  dataLen: u32,
   mode: u32,
 ): i32 {
   const old = find<M>(db, key, keyLen, hash);
   if (old == FAULT) return FAULTY;
-  let pred = load<u32>(db, DB_PRED);
-  const dataLen = firstLen + secondLen;
   if (old != 0) {
     if (mode == INSERT) return EXISTS;
     const at = old + RECORD + keyLen;
     const oldLen = word<M>(db, old + DATA_LEN);
-    if (oldLen == dataLen && secondLen == 0 && same<M>(db, at, first, firstLen)) {
+    if (oldLen == dataLen && same<M>(db, at, value, dataLen)) {
       changed<M>(db);
       return DONE;
     }
     if (<u64> keyLen + dataLen + 4 <= <u64> word<M>(db, old + REC_LEN)) {
-      put<M>(db, at, first, firstLen);
-      if (secondLen != 0) put<M>(db, at + firstLen, second, secondLen);
+      put<M>(db, at, value, dataLen);
       if (oldLen != dataLen) setWord<M>(db, old + DATA_LEN, dataLen);
       changed<M>(db);
       return DONE;
@@ -180,22 +187,17 @@ export function put2<M>(
   let off = reuse<M>(db, hash, keyLen + dataLen);
   if (off == FAULT) return FAULTY;
   const locked = off == 0;
-  if (off != 0) pred = 0;
-  else {
+  if (locked) {
     if (!lockFree(db)) return FAULTY;
-    if (load<u32>(db, DB_MAX_DEAD) != 0) {
-      trim<M>(db, headOf(db, hash), 0);
-      pred = 0;
-    }
-    off = allocate<M>(db, keyLen + dataLen);
+    const trims = load<u32>(db, DB_MAX_DEAD) != 0;
+    off = trims && !trim<M>(db, headOf(db, hash), 0) ? FAULT : allocate<M>(db, keyLen + dataLen);
     if (off == FAULT) {
       unlockFree<M>(db);
       return FAULTY;
     }
   }
   put<M>(db, off + RECORD, key, keyLen);
-  put<M>(db, off + RECORD + keyLen, first, firstLen);
-  if (secondLen != 0) put<M>(db, off + RECORD + keyLen + firstLen, second, secondLen);
+  put<M>(db, off + RECORD + keyLen, value, dataLen);
   // From here to the link there are only a few words: who dies in between leaves space on no list.
   if (locked) take<M>(db);
   setWord<M>(db, off + KEY_LEN, keyLen);
@@ -206,29 +208,31 @@ export function put2<M>(
     setWord<M>(db, off + NEXT, word<M>(db, head));
     setWord<M>(db, off + MAGIC, LIVE);
     setWord<M>(db, head, off);
-  } else succeed<M>(db, off, old, pred, headOf(db, hash), locked);
+  } else succeed<M>(db, off, old, locked);
   if (locked) unlockFree<M>(db);
   changed<M>(db);
   return load<u32>(db, DB_FAULT_KIND) == 0 ? DONE : FAULTY;
 }
 
 /**
- * Puts `off` before `old` in its chain, then lets `old` go. `pred` 0: the chain changed since it was found,
- * put it at the head.
+ * Puts `off` in the place of `old`, the record found last, then lets `old` go. One word switches from the old
+ * value to the new: who dies behind it leaves a record on no list, never two with one key, of which a later
+ * delete would bring the old one back.
  */
-function succeed<M>(db: usize, off: u32, old: u32, pred: u32, head: u32, locked: bool): void {
-  const spot = pred == 0 ? head : pred;
-  setWord<M>(db, off + NEXT, word<M>(db, spot));
+function succeed<M>(db: usize, off: u32, old: u32, locked: bool): void {
+  setWord<M>(db, off + NEXT, word<M>(db, old + NEXT));
   setWord<M>(db, off + MAGIC, LIVE);
-  setWord<M>(db, spot, off);
+  setWord<M>(db, load<u32>(db, DB_PRED), off);
   setWord<M>(db, old + MAGIC, DEAD);
-  if (locked && pred != 0 && load<u32>(db, DB_MAX_DEAD) == 0 && unheld(db, old)) {
-    setWord<M>(db, off + NEXT, word<M>(db, old + NEXT));
-    free<M>(db, old);
-  }
+  if (locked && load<u32>(db, DB_MAX_DEAD) == 0 && unheld(db, old)) free<M>(db, old);
+  // Kept for reuse, or for a traverse that stands on it and will ask for its next.
+  else setWord<M>(db, off + NEXT, old);
 }
 
-/** A dead record of the own chain that is large enough, unlinked; 0 = none. Only where dead ones are kept. */
+/**
+ * A dead record of the own chain that is large enough, unlinked; 0 = none, FAULT. Only where dead ones are kept.
+ * DB_PRED stays right.
+ */
 function reuse<M>(db: usize, hash: u32, payload: u32): u32 {
   if (load<u32>(db, DB_MAX_DEAD) == 0) return 0;
   const need = payload + 4;
@@ -250,31 +254,48 @@ function reuse<M>(db: usize, hash: u32, payload: u32): u32 {
     }
     pred = off + NEXT;
   }
-  if (best != 0) setWord<M>(db, bestPred, word<M>(db, best + NEXT));
+  if (best != 0) unlink<M>(db, bestPred, best);
   return best;
 }
 
-/** Deletes a key's record. */
+/** Takes the record at `off`, to which the pointer at `pred` leads, out of its chain; DB_PRED may have lain in it. */
+// @ts-ignore: decorator
+@inline
+function unlink<M>(db: usize, pred: u32, off: u32): void {
+  setWord<M>(db, pred, word<M>(db, off + NEXT));
+  if (load<u32>(db, DB_PRED) == off + NEXT) store<u32>(db, pred, DB_PRED);
+}
+
+/** Deletes a key's record, and what else bears its key: a process that died in a store may have left two. */
 export function remove<M>(db: usize, key: usize, keyLen: u32, hash: u32): i32 {
   const off = find<M>(db, key, keyLen, hash);
   if (off == FAULT) return FAULTY;
   if (off == 0) return NOT_FOUND;
-  return removeAt<M>(db, off, headOf(db, hash));
-}
-
-/** Deletes the live record at `off` of the chain whose head is at `head`. */
-export function removeAt<M>(db: usize, off: u32, head: u32): i32 {
+  const head = headOf(db, hash);
   const keep = load<u32>(db, DB_MAX_DEAD);
   // Counted before anything changes: without the lock that trimming takes, nothing has happened.
   const trims = keep == 0 || dead<M>(db, head) >= keep;
   if (trims && !lockFree(db)) return FAULTY;
-  setWord<M>(db, off + MAGIC, DEAD);
-  changed<M>(db);
-  if (trims) {
-    trim<M>(db, head, keep);
-    unlockFree<M>(db);
+  if (removeTwins<M>(db, key, keyLen, hash, off)) {
+    setWord<M>(db, off + MAGIC, DEAD);
+    changed<M>(db);
+    if (trims) trim<M>(db, head, keep);
   }
+  if (trims) unlockFree<M>(db);
   return load<u32>(db, DB_FAULT_KIND) == 0 ? DONE : FAULTY;
+}
+
+/**
+ * Marks the live records of a key behind the first one, at `off`, dead; the first is the last to go, so nobody ever
+ * sees one of them. False: fault.
+ */
+function removeTwins<M>(db: usize, key: usize, keyLen: u32, hash: u32, off: u32): bool {
+  let twin = findFrom<M>(db, key, keyLen, hash, off + NEXT);
+  while (twin > FAULT) {
+    setWord<M>(db, twin + MAGIC, DEAD);
+    twin = findFrom<M>(db, key, keyLen, hash, twin + NEXT);
+  }
+  return twin == 0;
 }
 
 /** Dead records in a chain. */
@@ -288,32 +309,38 @@ function dead<M>(db: usize, head: u32): u32 {
   return count;
 }
 
-/** Unlinks and frees the dead records of a chain beyond the first `keep`, but for those a traverse stands on. */
-export function trim<M>(db: usize, head: u32, keep: u32): void {
+/**
+ * Unlinks and frees the dead records of a chain beyond the first `keep`, but for those a traverse stands on. DB_PRED
+ * stays right. False: fault.
+ */
+function trim<M>(db: usize, head: u32, keep: u32): bool {
   let seen: u32 = 0;
   let pred = head;
   let steps = stepsMax(db);
   for (let off = word<M>(db, pred); off != 0; off = word<M>(db, pred)) {
     if (!sound(db, off)) {
       fault(db, FAULT_OFFSET, off);
-      return;
+      return false;
     }
     if (steps-- == 0) {
       fault(db, FAULT_LOOP, off);
-      return;
+      return false;
     }
     const magic = word<M>(db, off + MAGIC);
     if (magic == DEAD && ++seen > keep && fits<M>(db, off) && unheld(db, off)) {
-      setWord<M>(db, pred, word<M>(db, off + NEXT));
+      unlink<M>(db, pred, off);
       free<M>(db, off);
+      // A list that cannot be mended costs a scan of the file: not once for each.
+      if (load<u32>(db, DB_FAULT_KIND) != 0) return false;
       continue;
     }
     if (magic != LIVE && magic != DEAD) {
       fault(db, FAULT_MAGIC, off);
-      return;
+      return false;
     }
     pred = off + NEXT;
   }
+  return true;
 }
 
 /** Empties every chain; the caller holds everything and makes the space free. */

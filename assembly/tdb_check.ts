@@ -41,13 +41,14 @@ import {
   UNUSED_CONTENT,
 } from "./tdb_check_state";
 import { chains, freeList } from "./tdb_check_lists";
-import { complain, ends, judge, tailed, tell } from "./tdb_judge";
+import { complain, judge, tell } from "./tdb_judge";
 import {
   AT_RECOVERY_START,
   DB_DATA_START,
   DB_FLAGS,
   DB_SIZE,
   DEAD,
+  ends,
   Fast,
   FIRST_HEAD,
   FLAGS_SLOW,
@@ -61,6 +62,7 @@ import {
   RECOVERY,
   Slow,
   sound,
+  tailed,
   word,
 } from "./tdb_layout";
 import { byteAt } from "./tdb_order";

@@ -75,15 +75,18 @@ function within<M>(db: usize, off: u32, recLen: u32): bool {
   return grew(db) && recLen <= load<u32>(db, DB_SIZE) - RECORD - off;
 }
 
-/** Cuts the last `need` bytes (and a header) off a free record that is larger; the front stays what it is. */
+/**
+ * Cuts the last `need` bytes (and a header) off a free record that is larger; the front stays what it is. After each
+ * word the front is a sound record, the longer one or the shorter: it may be on the list.
+ */
 export function carve<M>(db: usize, off: u32, recLen: u32, need: u32): u32 {
   const rest = recLen - need - RECORD;
   const made = off + RECORD + rest;
   setWord<M>(db, made + REC_LEN, need);
   setWord<M>(db, made + MAGIC, FREE);
-  setTailer<M>(db, made, need);
-  setWord<M>(db, off + REC_LEN, rest);
   setTailer<M>(db, off, rest);
+  setWord<M>(db, off + REC_LEN, rest);
+  setTailer<M>(db, made, need);
   return made;
 }
 
@@ -102,10 +105,9 @@ export function freeLeft<M>(db: usize, off: u32): u32 {
   if (size == 0 || size == PAD || (size & 3) != 0 || size < RECORD_MIN || size > off - start) return 0;
   const at = off - size;
   if (word<M>(db, at + MAGIC) != FREE || word<M>(db, at + REC_LEN) != size - RECORD) return 0;
+  // Old pages kept in the recovery area may look like records.
   const area = word<M>(db, AT_RECOVERY_START);
-  if (area >= start && area <= load<u32>(db, DB_SIZE) - RECORD) {
-    // Old pages kept in the recovery area may look like records.
-    if (at > area && at - area < RECORD + word<M>(db, area + REC_LEN)) return 0;
-  }
-  return at;
+  const isOld = at > area && sound(db, area) &&
+    <u64> (at - area) < <u64> RECORD + word<M>(db, area + REC_LEN);
+  return isOld ? 0 : at;
 }

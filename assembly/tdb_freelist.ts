@@ -16,23 +16,25 @@
 import {
   add,
   classFloor,
+  findFit,
   finish,
   indexed,
   isGuard,
-  makeIndex,
   keepsClass,
-  settle,
+  push,
+  spoil,
   SPOILT,
-  findFit,
   unlist,
   WALK_MAX,
 } from "./tdb_index";
+import { makeIndex, settle } from "./tdb_settle";
 import { carve, freeLeft, goodFree, setTailer, splits } from "./tdb_free_record";
 import {
   AT_RECOVERY_START,
   DATA_LEN,
   DB_DATA_START,
   DB_EPOCH,
+  DB_FAULT_KIND,
   DB_FLAGS,
   DB_INDEX_OPEN,
   DB_NUMBER,
@@ -41,9 +43,12 @@ import {
   DB_TAKE_NEED,
   DB_TAKE_PRED,
   DEAD,
+  ends,
   FAULT,
   fault,
   FAULT_BUSY,
+  FAULT_FREELIST,
+  FAULT_LENGTH,
   FAULT_LOOP,
   FAULT_NO_SPACE,
   FLAG_LOCK_FREE,
@@ -61,10 +66,9 @@ import {
   setWord,
   sound,
   stepsMax,
+  tailed,
   word,
 } from "./tdb_layout";
-
-
 
 // @ts-ignore: decorator
 @external("env", "hostLockFree")
@@ -102,7 +106,9 @@ export function allocate<M>(db: usize, payload: u32): u32 {
   // Grown space is large enough for this and for an index; an index is given up and made anew once.
   for (let round = 0; round < 4; round++) {
     store<u32>(db, 0, DB_TAKE_PRED);
-    const from = settle<M>(db) ? findFit<M>(db, need) : walk<M>(db, need);
+    const isIndexed = settle<M>(db);
+    if (load<u32>(db, DB_FAULT_KIND) != 0) return FAULT;
+    const from = isIndexed ? findFit<M>(db, need) : walk<M>(db, need);
     if (from == SPOILT) continue;
     if (from == FAULT) return FAULT;
     if (from != 0) {
@@ -115,7 +121,8 @@ export function allocate<M>(db: usize, payload: u32): u32 {
       return fault(db, FAULT_NO_SPACE, need);
     }
   }
-  return fault(db, FAULT_NO_SPACE, need);
+  // It grew, and what was added is not to be found.
+  return fault(db, FAULT_FREELIST, FREE_HEAD);
 }
 
 /** Takes what `allocate` found off the list: a record with rec_len and tailer set, its magic still FREE. */
@@ -163,51 +170,84 @@ function walk<M>(db: usize, need: u32): u32 {
   return best;
 }
 
-/** Makes the record at `off`, which is in no chain, free. Its rec_len is set and tested. */
-export function free<M>(db: usize, off: u32): void {
-  let at = off;
-  let recLen = word<M>(db, off + REC_LEN);
-  const keeps = settle<M>(db);
-  const before = freeLeft<M>(db, off);
-  const after = off + RECORD + recLen;
-  const joinsLeft = before != 0 && !isGuard<M>(db, before);
-  const joinsRight = sound(db, after) && word<M>(db, after + MAGIC) == FREE &&
-    !isGuard<M>(db, after);
-  if (keeps) {
-    if (joinsRight && indexed<M>(db, after)) {
-      unlist<M>(db, after);
-      recLen += RECORD + word<M>(db, after + REC_LEN);
-    }
-    if (joinsLeft && indexed<M>(db, before)) {
-      unlist<M>(db, before);
-      recLen += RECORD + word<M>(db, before + REC_LEN);
-      at = before;
-    }
-    setWord<M>(db, at + REC_LEN, recLen);
-    setTailer<M>(db, at, recLen);
-    setWord<M>(db, at + MAGIC, FREE);
-    add<M>(db, at);
+/**
+ * Makes the record at `off`, which is in no chain, free. Its rec_len is tested here once more: in a broken file what
+ * was written since its test may have overlapped it. Faults: then nothing was freed. `most`: see `listed`.
+ */
+export function free<M>(db: usize, off: u32, most: u32 = WALK_MAX): void {
+  if (!sound(db, off) || !ends<M>(db, off)) {
+    fault(db, FAULT_LENGTH, off);
     return;
   }
-  if (before != 0) {
-    // The left one is on the list already: it only grows.
-    recLen += RECORD + word<M>(db, before + REC_LEN);
+  const recLen = word<M>(db, off + REC_LEN);
+  if (!settle<M>(db) || !file<M>(db, off, recLen)) shelve<M>(db, off, recLen, most);
+}
+
+/** `free` into the open index: joins the neighbours that are in it, too. False: the index does not hold. */
+function file<M>(db: usize, off: u32, length: u32): bool {
+  let at = off;
+  let recLen = length;
+  const after = off + RECORD + recLen;
+  if (sound(db, after) && word<M>(db, after + MAGIC) == FREE && !isGuard<M>(db, after)) {
+    // No list led here, so nothing of it is tested yet.
+    if (!ends<M>(db, after) || !tailed<M>(db, after)) {
+      spoil(db);
+      return false;
+    }
+    if (indexed<M>(db, after)) {
+      recLen += RECORD + word<M>(db, after + REC_LEN);
+      unlist<M>(db, after);
+    }
+  }
+  const before = freeLeft<M>(db, off);
+  if (before != 0 && !isGuard<M>(db, before) && indexed<M>(db, before)) {
+    unlist<M>(db, before);
+    recLen += off - before;
+    at = before;
+  }
+  setWord<M>(db, at + REC_LEN, recLen);
+  setTailer<M>(db, at, recLen);
+  setWord<M>(db, at + MAGIC, FREE);
+  add<M>(db, at);
+  return true;
+}
+
+/** `free` without an index: the left neighbour grows, or the record becomes the head of the list. */
+function shelve<M>(db: usize, off: u32, length: u32, most: u32): void {
+  const before = freeLeft<M>(db, off);
+  if (before != 0 && listed<M>(db, before, most)) {
+    const recLen = off - before + length;
     setTailer<M>(db, before, recLen);
     setWord<M>(db, before + REC_LEN, recLen);
     return;
   }
-  setTailer<M>(db, off, recLen);
+  setTailer<M>(db, off, length);
   setWord<M>(db, off + MAGIC, FREE);
-  setWord<M>(db, off + NEXT, word<M>(db, FREE_HEAD));
-  setWord<M>(db, FREE_HEAD, off);
+  push<M>(db, off);
+}
+
+/**
+ * Is the free record at `off` on the list? A process that died may have lost it, and what joins it is lost, too.
+ * Yes as well when the list is longer than `most`.
+ */
+function listed<M>(db: usize, off: u32, most: u32): bool {
+  let left = most;
+  for (let at = word<M>(db, FREE_HEAD); at != 0 && sound(db, at); at = word<M>(db, at + NEXT)) {
+    if (at == off || left-- == 0) return true;
+  }
+  return false;
 }
 
 /** Makes [off, off + bytes) one free record; runs too short for one are left out. For growth and wipe. */
 export function addSpace<M>(db: usize, off: u32, bytes: u32): void {
-  if (bytes < RECORD_MIN) return;
-  setWord<M>(db, off + REC_LEN, (bytes & ~3) - RECORD);
-  setWord<M>(db, off + DATA_LEN, 0);
-  free<M>(db, off);
+  // Records begin at multiples of 4, whatever lies before.
+  const skip = (0 - off) & 3;
+  if (bytes < RECORD_MIN + skip) return;
+  const at = off + skip;
+  setWord<M>(db, at + REC_LEN, ((bytes - skip) & ~3) - RECORD);
+  setWord<M>(db, at + DATA_LEN, 0);
+  // Rare, and a store is waiting for it: looks at the whole list.
+  free<M>(db, at, stepsMax(db));
 }
 
 /**

@@ -52,22 +52,6 @@ import {
   word,
 } from "./tdb_layout";
 
-/** Does a record of this rec_len end inside the file? */
-// @ts-ignore: decorator
-@inline
-export function ends<M>(db: usize, off: u32): bool {
-  const recLen = word<M>(db, off + REC_LEN);
-  return recLen <= load<u32>(db, DB_SIZE) - RECORD - off && recLen >= 4 && (recLen & 3) == 0;
-}
-
-/** Does the tailer agree with the header? Only for a record that `ends`. */
-// @ts-ignore: decorator
-@inline
-export function tailed<M>(db: usize, off: u32): bool {
-  const recLen = word<M>(db, off + REC_LEN);
-  return word<M>(db, off + RECORD + recLen - 4) == RECORD + recLen;
-}
-
 /** Is the stored hash that of the key? True too when CK_WANT_BUFFER says that the key needs a buffer. */
 function hashed<M>(db: usize, state: usize, off: u32, keyLen: u32): bool {
   let key = <usize> load<u32>(db, DB_BASE) + off + RECORD;

@@ -26,8 +26,7 @@ export const DEAD: u32 = 0xfee1dead;
 export const RECOVERY: u32 = 0xf53bc0e7;
 export const PAD: u32 = 0x42424242;
 
-/** Bytes of the file's header, then the heads. */
-export const HEADER: u32 = 168;
+/** Where the heads lie, behind the file's header of 168 bytes. */
 export const FREE_HEAD: u32 = 168;
 export const FIRST_HEAD: u32 = 172;
 /** Offsets inside the header. */
@@ -82,19 +81,14 @@ export const FLAGS_SLOW: u32 = FLAG_SWAPPED | FLAG_OVERLAY;
 
 /** The offset that no record has: an answer of FAULT, details in the descriptor. */
 export const FAULT: u32 = 1;
-/** Kinds of fault; the order of assembly/host/tdb_kernels.ts. */
+/** Kinds of fault that kernels note; the numbers of assembly/host/tdb_kernels.ts, which has more. */
 export const FAULT_LOOP: u32 = 1;
 export const FAULT_OFFSET: u32 = 2;
 export const FAULT_MAGIC: u32 = 3;
 export const FAULT_TAILER: u32 = 4;
 export const FAULT_LENGTH: u32 = 5;
-export const FAULT_HASH: u32 = 6;
 export const FAULT_CHAIN: u32 = 7;
 export const FAULT_FREELIST: u32 = 8;
-export const FAULT_HEADER: u32 = 9;
-export const FAULT_TRUNCATED: u32 = 10;
-export const FAULT_RECOVERY: u32 = 11;
-export const FAULT_DUPLICATE: u32 = 12;
 /** Not corruption: the host refused space, memory or a lock. */
 export const FAULT_NO_SPACE: u32 = 32;
 export const FAULT_NO_MEMORY: u32 = 33;
@@ -232,6 +226,22 @@ export function word<M>(db: usize, off: u32): u32 {
 export function setWord<M>(db: usize, off: u32, value: u32): void {
   if (sizeof<M>() == 1) store<u32>(<usize> load<u32>(db, DB_BASE) + off, value);
   else slowSetWord(db, off, value);
+}
+
+/** Has the record at `off`, a sound place, a rec_len that is one and ends inside the file? */
+// @ts-ignore: decorator
+@inline
+export function ends<M>(db: usize, off: u32): bool {
+  const recLen = word<M>(db, off + REC_LEN);
+  return recLen <= load<u32>(db, DB_SIZE) - RECORD - off && recLen >= 4 && (recLen & 3) == 0;
+}
+
+/** Does the tailer agree with the header? Only for a record that `ends`. */
+// @ts-ignore: decorator
+@inline
+export function tailed<M>(db: usize, off: u32): bool {
+  const recLen = word<M>(db, off + REC_LEN);
+  return word<M>(db, off + RECORD + recLen - 4) == RECORD + recLen;
 }
 
 /** Bytes from `off` to the end of its block or of the run, whichever is nearer. */

@@ -13,7 +13,6 @@
  */
 import { fits } from "./tdb_chain";
 import { jenkins, oldHash } from "./hash";
-import { ends, tailed } from "./tdb_judge";
 import {
   AT_RECOVERY_START,
   DATA_LEN,
@@ -23,6 +22,7 @@ import {
   DB_HASH_SIZE,
   DB_SIZE,
   DEAD,
+  ends,
   Fast,
   FIRST_HEAD,
   FLAG_JENKINS,
@@ -40,6 +40,7 @@ import {
   RECOVERY,
   Slow,
   sound,
+  tailed,
   word,
 } from "./tdb_layout";
 import { among, enter, sortStep, sortSteps } from "./tdb_order";

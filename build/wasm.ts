@@ -32,12 +32,16 @@ const OPTIONS = [
   ["--use", "abort="], // asserts are off, nothing calls it
 ].flat();
 
-/** The wasm module of assembly/index.ts. Throws with the compiler's own text. */
-export async function compileKernels(): Promise<Uint8Array> {
+/**
+ * The wasm module of assembly/index.ts, compiled with `more` options of asc. Throws with the
+ * compiler's own text.
+ */
+export async function compileKernels(more: readonly string[] = []): Promise<Uint8Array> {
   // Not at the top: loading the compiler takes a second.
   const asc = await import("assemblyscript/asc");
   let binary: Uint8Array | undefined;
-  const { error, stderr } = await asc.main([SOURCE, "--outFile", "kernels.wasm", ...OPTIONS], {
+  const words = [SOURCE, "--outFile", "kernels.wasm", ...OPTIONS, ...more];
+  const { error, stderr } = await asc.main(words, {
     readFile(name, baseDir) {
       const path = join(ROOT, baseDir, name);
       return existsSync(path) ? readFileSync(path, "utf8") : null;

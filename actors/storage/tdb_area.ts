@@ -41,7 +41,7 @@ export function chooseArea(core: TdbCore, overlay: Overlay, areaMin: number): Ar
     // Before a new area lies space that this transaction adds: until the area is announced the file seems to
     // end in unused zeros, which every reader of the format takes as such.
     if (old === undefined) {
-      if (core.growOverlay(RECORD_BYTES + GAP_MIN) === 0) throw tooLarge(core);
+      if (core.growOverlay(RECORD_BYTES + GAP_MIN, 1) === 0) throw tooLarge(core);
     } else {
       core.setWord(AT.recoveryStart, 0);
       core.kernel.tdbAddSpace(core.db, old.start, RECORD_BYTES + old.capacity, 1);

@@ -63,7 +63,7 @@ export class TdbCalls {
 
   #store(keyLen: number, hash: number, at: number, length: number, mode: number): number {
     try {
-      return this.#kernel.tdbStore(this.#db, host.KEY_AT, keyLen, hash, at, length, 0, 0, mode);
+      return this.#kernel.tdbStore(this.#db, host.KEY_AT, keyLen, hash, at, length, mode);
     } catch (error) {
       this.#trapped("store", error);
     }

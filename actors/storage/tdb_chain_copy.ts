@@ -9,7 +9,7 @@
  * Does NOT promise: anything about records that come or move meanwhile.
  * Upstream: tdb traverse.
  */
-import { FAULT } from "../../assembly/host/tdb_kernels.ts";
+import { DB, FAULT } from "../../assembly/host/tdb_kernels.ts";
 import { CorruptError, CtdbxError } from "../../transport/wire/errors.ts";
 import type { TdbCore } from "./tdb_core.ts";
 import { FIRST_HEAD } from "./tdb_header.ts";
@@ -17,15 +17,20 @@ import type { RecordView } from "./tdb_record.ts";
 
 /** Bytes after which a copy is full; the record that passes it still comes in whole. */
 const COPY_MAX = 4 * 1024 * 1024;
-/** Records of a chain before its bound is looked at, and the least bytes that a record has. */
-const CHAIN_FREE = 64;
+/** The least bytes that a record has. */
 const RECORD_MIN = 28;
 
-/** Ends a walk along a chain that has more records than the file has room for. */
+/**
+ * Ends a walk along a chain that meets itself: a mark is left at the 1st, 2nd, 4th, 8th ... record that is passed, and
+ * who comes to the mark again has gone round. At the latest there are more records than the file has room for.
+ */
 export class ChainBound {
   readonly #core: TdbCore;
   #chain: number;
   #passed: number;
+  #mark = 0;
+  #markAt = 1;
+  #epoch = 0;
 
   /** `passed` records of `chain` have been seen. */
   constructor(core: TdbCore, chain = -1, passed = 0) {
@@ -40,14 +45,30 @@ export class ChainBound {
 
   /** Notes a record at `off`. Throws CorruptError "loop". */
   pass(chain: number, off: number): void {
-    if (chain !== this.#chain) {
-      this.#chain = chain;
-      this.#passed = 0;
+    if (chain !== this.#chain) this.#begin(chain);
+    this.#passed++;
+    const epoch = this.#core.field(DB.epoch);
+    // What was changed meanwhile may have moved a record that was passed.
+    if (epoch !== this.#epoch) this.#forget(epoch);
+    if (off === this.#mark || this.#passed > this.#core.size / RECORD_MIN) {
+      const text = `Cannot traverse ${this.#core.image.path}: chain ${chain} meets itself`;
+      throw new CorruptError("loop", off, text);
     }
-    if (++this.#passed <= CHAIN_FREE) return;
-    if (this.#passed <= this.#core.size / RECORD_MIN) return;
-    const text = `Cannot traverse ${this.#core.image.path}: chain ${chain} meets itself`;
-    throw new CorruptError("loop", off, text);
+    if (this.#passed < this.#markAt) return;
+    this.#mark = off;
+    this.#markAt = 2 * this.#passed;
+  }
+
+  #begin(chain: number): void {
+    this.#chain = chain;
+    this.#passed = 0;
+    this.#forget(this.#core.field(DB.epoch));
+  }
+
+  #forget(epoch: number): void {
+    this.#epoch = epoch;
+    this.#mark = 0;
+    this.#markAt = this.#passed;
   }
 }
 

@@ -273,7 +273,7 @@ export class TdbCore {
 
   #grow(need: number): number {
     return this.#caught(() => {
-      if (this.inTransaction) return need === 0 ? 1 : this.growOverlay(need);
+      if (this.inTransaction) return need === 0 ? 1 : this.growOverlay(need, 0);
       const before = this.size;
       this.refresh();
       if (need === 0 || this.size > before) return 1;
@@ -332,15 +332,18 @@ export class TdbCore {
     return at;
   }
 
-  /** In a transaction the file grows when it is committed. Answers 0 when it cannot. */
-  growOverlay(need: number): number {
-    if (this.reclaimTail(0)) return 1;
+  /**
+   * In a transaction the file grows when it is committed. Answers 0 when it cannot. `ends` 1: the change of the free
+   * list ends with it.
+   */
+  growOverlay(need: number, ends: 0 | 1): number {
+    if (this.reclaimTail(ends)) return 1;
     const from = this.#endOfRecords();
     const more = growth(Math.ceil(this.size / 4) * 4, need);
     if (more === 0) return 0;
     this.set(DB.size, Math.ceil(this.size / 4) * 4 + more);
     this.set(DB.faultKind, 0);
-    this.kernel.tdbAddSpace(this.db, from, this.size - from, 0);
+    this.kernel.tdbAddSpace(this.db, from, this.size - from, ends);
     return 1;
   }
 

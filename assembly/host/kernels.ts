@@ -99,10 +99,20 @@ function hooksOf(db: number): Hooks {
 
 /** This thread's kernels; the module is compiled on first use (2 to 5 ms). */
 export function kernels(): Kernels {
-  const existing = INSTANCE[0];
-  if (existing !== undefined) return existing;
-  const wasm = Uint8Array.fromBase64(KERNELS_WASM_BASE64);
+  return INSTANCE[0] ?? startKernels(Uint8Array.fromBase64(KERNELS_WASM_BASE64));
+}
+
+/**
+ * Makes this module's instance the thread's kernels; `more` = what it imports beyond the usual. For tests that
+ * watch every access. Throws an Error when the thread has kernels already.
+ */
+export function startKernels(
+  wasm: Uint8Array<ArrayBuffer>,
+  more: WebAssembly.ModuleImports = {},
+): Kernels {
+  if (INSTANCE.length > 0) throw new Error("Cannot start kernels: this thread has them already");
   const env = {
+    ...more,
     memory: threadMemory().memory,
     // u32 arguments arrive signed, too.
     hostGrow: (db: number, need: number): number => hooksOf(db).grow(need >>> 0),

@@ -103,19 +103,17 @@ export interface TdbKernels {
   tdbFind(db: number, key: number, keyLen: number, hash: number): number;
   /** tdbFind with the hash made on the way. u32. */
   tdbSeek(db: number, key: number, keyLen: number): number;
-  /** Stores first ++ second. ANSWER. */
+  /** Stores a value. ANSWER. */
   tdbStore(
     db: number,
     key: number,
     keyLen: number,
     hash: number,
-    first: number,
-    firstLen: number,
-    second: number,
-    secondLen: number,
+    value: number,
+    valueLen: number,
     mode: number,
   ): number;
-  /** tdbStore of one run, with the hash made on the way. ANSWER. */
+  /** tdbStore with the hash made on the way. ANSWER. */
   tdbPlace(
     db: number,
     key: number,
@@ -124,12 +122,8 @@ export interface TdbKernels {
     valueLen: number,
     mode: number,
   ): number;
-  /** Deletes a key. ANSWER. */
+  /** Deletes a key, all records of it. ANSWER. */
   tdbRemove(db: number, key: number, keyLen: number, hash: number): number;
-  /** Deletes the live record at an offset. ANSWER. */
-  tdbRemoveAt(db: number, off: number, chain: number): number;
-  /** Frees a chain's dead records beyond the first `keep`, under the free list lock. ANSWER. */
-  tdbTrim(db: number, chain: number, keep: number): number;
   /** The live record at `off` or behind it in its chain; 0 end, FAULT. u32. */
   tdbLive(db: number, off: number, chain: number): number;
   /** Up to `max` pairs {offset, chain} to out + 8, continuation {chain, off} at out. Their number, -1 fault. */

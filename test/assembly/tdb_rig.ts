@@ -37,6 +37,8 @@ export class Rig {
   /** Address of logical offset 0. */
   readonly base: number;
   readonly size: number;
+  /** Address of a check's state, where a test gives one. */
+  state = 0;
   readonly #address: number;
   readonly #bytes: number;
   readonly #number: number;
@@ -82,7 +84,12 @@ export class Rig {
     threadMemory().words[(this.db + field) >>> 2] = value;
   }
 
-  /** The word at a logical offset, in the Memory's order. */
+  /** A field of the descriptor. */
+  field(field: number): number {
+    return threadMemory().words[(this.db + field) >>> 2] as number;
+  }
+
+  /** The word at a logical offset, in the Memory's order. Forgets the fault of the call before. */
   word(offset: number): number {
     return kernels().tdbWord(this.db, offset) >>> 0;
   }

@@ -38,6 +38,7 @@ async function main(): Promise<number> {
     const tookMs = performance.now() - beganMs;
     if (tookMs > SLOW_MS) console.log(`seed ${seed} took ${Math.round(tookMs)} ms`);
   }
+  fuzz.close();
   for (const [step, count] of [...counts].sort(([, one], [, other]) => other - one)) {
     console.log(`${String(count).padStart(9)}  ${step}`);
   }

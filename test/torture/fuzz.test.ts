@@ -16,6 +16,7 @@ const FIRST_SEED = 1;
 test(
   "mutated files end in a result or in one of our errors",
   limit(120_000, async () => {
+    const before = threadMemory().regions.free().bytes;
     const fuzz = await Fuzz.make();
     const outcomes = new Set<string>();
     const free = threadMemory().regions.free().bytes;
@@ -23,6 +24,8 @@ test(
       for (const step of (await fuzz.run(seed)).steps) outcomes.add(step);
     }
     assert.is(threadMemory().regions.free().bytes, free, "all memory was given back");
+    fuzz.close();
+    assert.is(threadMemory().regions.free().bytes, before, "the neighbours', too");
     // The mutations reach what they are for.
     const kinds = ["loop", "offset", "magic", "tailer", "length", "hash", "chain", "freelist"];
     kinds.push("recovery", "truncated");

@@ -3,12 +3,15 @@
  *
  *   seed -> dice -> a vector, 1 to 4 mutations -> open, check, rescue, summary, fetch, traverse, store, delete ...
  *
+ *   Memory:  | a database | guard | the file ... | a database |
+ *
  * Each step must end with a result or one of our errors: no trap, no endless list, no byte written beside the file.
  *
  * Does NOT promise: sense of what is found; a mutated file may hold anything.
  */
 
 import { threadMemory } from "../../assembly/host/memory.ts";
+import { DB_BYTES } from "../../assembly/host/tdb_kernels.ts";
 import { check, type CheckReport } from "../../actors/storage/tdb_check.ts";
 import { openTdb, type TdbOptions } from "../../actors/storage/tdb_open.ts";
 import { rescue } from "../../actors/storage/tdb_rescue.ts";
@@ -17,168 +20,88 @@ import type { Tdb } from "../../actors/storage/tdb.ts";
 import { type Dice, SeededDice } from "../../transport/sim/dice.ts";
 import { SimImageStore } from "../../transport/sim/image.ts";
 import { CtdbxError } from "../../transport/wire/errors.ts";
-import { putFile, vectorBytes, vectors } from "../actors/storage/vector_files.ts";
+import { putFile } from "../actors/storage/vector_files.ts";
+import { mutate, type Seedling, seedlings } from "./fuzz_files.ts";
 
-const GUARD_BYTES = 65536;
+/** Directly before the fuzzed file. */
+export const GUARD_BYTES = 65536;
+/** What a neighbour reserves; between the two there is room for the guard and a file with what works on it. */
+const NEIGHBOUR_BYTES = 65536;
+const GAP_BYTES = GUARD_BYTES + 1024 * 1024;
 /** A file grows by no more than this in one run, bytes. */
 const GROWTH_MAX = 16 * 1024 * 1024;
-const MAGICS = [0x26011999, 0xd9fee666, 0xfee1dead, 0xf53bc0e7, 0, 0x42424242, 0x2601196d];
-
-/** A file to mutate. */
-interface Seedling {
-  readonly file: string;
-  readonly bytes: Uint8Array;
-  readonly little: boolean;
-  readonly keys: readonly Uint8Array[];
-}
-
 /** How a run ended. */
 export interface FuzzOutcome {
   /** "open: corrupt/header", "check: ok" ...: which steps ended how. */
   readonly steps: readonly string[];
 }
 
-function unhex(digits: string): Uint8Array {
-  return Uint8Array.from(digits.match(/../g) ?? [], (pair) => parseInt(pair, 16));
-}
+/** A database that is open beside the fuzzed one: its bytes and its descriptor must stay what they are. */
+class Neighbour {
+  readonly #tdb: Tdb;
+  readonly #bytes: Uint8Array;
+  readonly #descriptor: Uint8Array;
 
-/** Bytes of one mutated file, from one of the vectors. */
-function mutate(
-  dice: Dice,
-  seedlings: readonly Seedling[],
-): { seedling: Seedling; bytes: Uint8Array } {
-  const pick = (): Seedling => seedlings[dice.below(seedlings.length)] as Seedling;
-  const seedling = pick();
-  let bytes = seedling.bytes.slice();
-  for (let count = 1 + dice.below(4); count > 0 && bytes.length >= 8; count--) {
-    const what = dice.below(10);
-    if (what < 3) flip(dice, bytes);
-    else if (what < 8) replaceWord(dice, bytes, seedling.little);
-    else if (what === 8) bytes = bytes.slice(0, place(dice, bytes));
-    else splice(dice, bytes, pick().bytes);
+  private constructor(tdb: Tdb) {
+    this.#tdb = tdb;
+    this.#bytes = this.#now();
+    this.#descriptor = this.#fields();
   }
-  return { seedling, bytes };
-}
 
-/** Some byte: of the header, the heads and the first records rather than of the long rest. */
-function place(dice: Dice, bytes: Uint8Array): number {
-  const near = Math.min(bytes.length, 64 * 2 ** dice.below(10));
-  return dice.below(near);
-}
-
-function flip(dice: Dice, bytes: Uint8Array): void {
-  const at = place(dice, bytes);
-  bytes[at] = (bytes[at] as number) ^ (1 << dice.below(8));
-}
-
-/** A word that means something where records are: a length, an offset, a magic. */
-function replaceWord(dice: Dice, bytes: Uint8Array, little: boolean): void {
-  const view = new DataView(bytes.buffer);
-  const at = dice.chance(2, 3) ? nearMagic(dice, view, little) : place(dice, bytes) & ~3;
-  if (at < 0 || at > bytes.length - 4) return;
-  const size = bytes.length;
-  const old = view.getUint32(at, little);
-  const other = view.getUint32(dice.below(size - 3) & ~3, little);
-  const values = [
-    0,
-    1,
-    0xffffffff,
-    size,
-    size - 4,
-    size - 24,
-    size - 28,
-    4,
-    28,
-    old + 4,
-    old - 4,
-    old * 2,
-  ];
-  values.push(
-    dice.below(size) & ~3,
-    dice.below(size) & ~3,
-    other,
-    at,
-    at - 24,
-    at - 20,
-    dice.u32(),
-  );
-  values.push(0x80000000, 0xfffffffc, 0xffffffe4, size - at, size - at - 24, ...MAGICS);
-  view.setUint32(at, (values[dice.below(values.length)] as number) >>> 0, little);
-}
-
-/** A word of the header of some record, or just before it. */
-function nearMagic(dice: Dice, view: DataView, little: boolean): number {
-  const size = view.byteLength & ~3;
-  const from = dice.below(size) & ~3;
-  for (let step = 0; step < size; step += 4) {
-    const at = (from + step) % size;
-    if (!MAGICS.slice(0, 4).includes(view.getUint32(at, little))) continue;
-    return at - 24 + 4 * dice.below(7);
+  static async open(store: SimImageStore, path: string): Promise<Neighbour> {
+    const tdb = await openTdb(store, path, { create: true, hashSize: 5, noSync: true });
+    for (let i = 0; i < 40; i++) tdb.store(new Uint8Array([i]), new Uint8Array(100).fill(i));
+    return new Neighbour(tdb);
   }
-  return -1;
-}
 
-/** Copies a block of one file over a place of the other. */
-function splice(dice: Dice, bytes: Uint8Array, source: Uint8Array): void {
-  const length = Math.min(4 << dice.below(11), bytes.length, source.length);
-  const to = dice.below(bytes.length - length + 1) & ~3;
-  const from = dice.below(source.length - length + 1) & ~3;
-  bytes.set(source.subarray(from, from + length), to);
-}
-
-/** A file of our own with more free records than are walked: the list has an index in the file. */
-async function indexedSeedling(
-  store: SimImageStore,
-  byteOrder: "little" | "big",
-): Promise<Seedling> {
-  const keys = Array.from(
-    { length: 130 },
-    (_, index) => new TextEncoder().encode(`our key ${index}`),
-  );
-  const tdb = await openTdb(store, "own", { create: true, hashSize: 13, byteOrder, noSync: true });
-  for (const [index, key] of keys.entries()) tdb.store(key, new Uint8Array(1 + (index * 37) % 150));
-  for (let index = 0; index < 130; index += 2) tdb.delete(keys[index] as Uint8Array);
-  for (let index = 0; index < 20; index += 2) {
-    tdb.store(keys[index] as Uint8Array, new Uint8Array(3));
+  #now(): Uint8Array {
+    const { address, mapped } = this.#tdb.core.image;
+    return threadMemory().bytes.slice(address, address + mapped);
   }
-  const { address, mapped } = tdb.core.image;
-  const bytes = threadMemory().bytes.slice(address, address + mapped);
-  tdb.close();
-  store.remove("own");
-  return { file: `own ${byteOrder}`, bytes, keys, little: byteOrder === "little" };
+
+  #fields(): Uint8Array {
+    const { db, memory } = this.#tdb.core;
+    return memory.bytes.slice(db, db + DB_BYTES);
+  }
+
+  /** Throws when a byte changed. */
+  wantWhole(): void {
+    const same = (one: Uint8Array, other: Uint8Array): boolean =>
+      one.length === other.length && one.every((byte, index) => byte === other[index]);
+    if (!same(this.#now(), this.#bytes)) throw new Error("A neighbour's file was changed");
+    if (!same(this.#fields(), this.#descriptor)) throw new Error("A neighbour's descriptor was");
+  }
+
+  close(): void {
+    this.#tdb.close();
+  }
 }
 
 /** Runs seeds on one simulated disk. */
 export class Fuzz {
   readonly #store = new SimImageStore({ seed: 1 });
-  readonly #seedlings: Seedling[];
+  readonly #seedlings: readonly Seedling[];
+  readonly #neighbours: readonly Neighbour[];
 
-  /** Use Fuzz.make(). */
-  private constructor() {
-    const { good, corrupt } = vectors();
-    const keys = good.flatMap(({ records }) => records.map(([key]) => unhex(key)));
-    const sample = keys.filter((_, index) => index % 12 === 0);
-    this.#seedlings = [
-      ...good.map((vector) => ({
-        file: vector.file,
-        keys: vector.records.length > 0 ? vector.records.map(([key]) => unhex(key)) : sample,
-      })),
-      ...corrupt.map(({ file }) => ({ file, keys: sample })),
-    ].map(({ file, keys }) => {
-      const bytes = vectorBytes(file);
-      return { file, bytes, keys, little: bytes[32] !== 0x26 };
-    });
+  private constructor(found: readonly Seedling[], neighbours: readonly Neighbour[]) {
+    this.#seedlings = found;
+    this.#neighbours = neighbours;
   }
 
-  /** With files of libtdb, and files of our own, whose free list is indexed. */
+  /** With a database before the fuzzed one in the Memory, and one behind it; close() them. */
   static async make(): Promise<Fuzz> {
-    const fuzz = new Fuzz();
-    for (const byteOrder of ["little", "big"] as const) {
-      const seedling = await indexedSeedling(fuzz.#store, byteOrder);
-      // Often, because each has more to break.
-      for (let copies = 0; copies < 4; copies++) fuzz.#seedlings.push(seedling);
-    }
-    return fuzz;
+    const { regions } = threadMemory();
+    const store = new SimImageStore({ seed: 2, reserveBytes: NEIGHBOUR_BYTES });
+    const before = await Neighbour.open(store, "before");
+    const gap = regions.take(GAP_BYTES);
+    if (gap === undefined) throw new RangeError("Cannot fuzz: no memory");
+    const behind = await Neighbour.open(store, "behind");
+    regions.give(gap, GAP_BYTES);
+    return new Fuzz(await seedlings(new SimImageStore({ seed: 1 })), [before, behind]);
+  }
+
+  close(): void {
+    for (const neighbour of this.#neighbours) neighbour.close();
   }
 
   /** Everything with the file of one seed. Throws what must not happen. */
@@ -195,6 +118,7 @@ export class Fuzz {
       await run.all(this.#store);
       const isWhole = memory.subarray(guard, guard + GUARD_BYTES).every((byte) => byte === 0x5a);
       if (!isWhole) throw new Error("Bytes before the file were written");
+      for (const neighbour of this.#neighbours) neighbour.wantWhole();
       return { steps: run.steps };
     } catch (error) {
       const steps = run.steps.filter((step) => step !== "fetch: ok").join("; ");
@@ -290,7 +214,8 @@ class Run {
   }
 
   async #traverse(tdb: Tdb): Promise<void> {
-    const most = Math.floor(tdb.size / 28) + 1;
+    // Records of sound chains, then those of one that meets itself: each at most as many as the file has room for.
+    const most = 2 * Math.floor(tdb.size / 28) + 2;
     let visited = 0;
     await tdb.traverse((record) => {
       if (++visited > most) throw new Error(`Traverse visits more than ${most} records`);

@@ -203,6 +203,25 @@ test("close in a traverse callback ends the traverse with an error", async () =>
   }
 });
 
+test("a chain that meets itself among dead records ends a traverse after a few visits", async () => {
+  for (const locking of ["fcntl", "none"] as const) {
+    const store = new SimImageStore({ seed: 5 });
+    const tdb = await openTdb(store, "loop.tdb", { create: true, locking, hashSize: 1 });
+    for (let i = 0; i < 500; i++) tdb.store(b(`key ${i}`), b("v"));
+    const { core } = tdb;
+    const first = core.word(172);
+    let last = first;
+    for (let off = core.word(first); off !== 0; off = core.word(off)) {
+      core.setWord(off + 20, 0xfee1dead);
+      last = off;
+    }
+    core.setWord(last, first);
+    let visited = 0;
+    assert.is(await code(() => tdb.traverse(() => void visited++)), "corrupt");
+    assert.ok(visited <= 4, `${visited} visits of the one record`);
+  }
+});
+
 test("what is no key or no value is a TypeError", async () => {
   const [tdb] = await pair();
   assert.is(await code(() => tdb.store("text" as never, big)), "TypeError");

@@ -182,21 +182,24 @@ export function makeIndex<M>(db: usize): u32 {
   return found<M>(db, carve<M>(db, largest, largestLen, PAIR - RECORD));
 }
 
-/** Lays B and C into the free run at `at` and files the old list. */
+/**
+ * Lays B and C into the free run at `at` and files the old list. C is made whole within the run before B's length
+ * shows it: killed before that, the run is still one free record (whose tailer a rescan mends).
+ */
 function found<M>(db: usize, at: u32): u32 {
   const index = at + RECORD_MIN;
-  setWord<M>(db, at + REC_LEN, RECORD_MIN - RECORD);
-  setTailer<M>(db, at, RECORD_MIN - RECORD);
-  setWord<M>(db, at + MAGIC, FREE);
   for (let word: u32 = 0; word < INDEX_LEN; word += 4) setWord<M>(db, index + RECORD + word, 0);
   setWord<M>(db, index + NEXT, 0);
   setWord<M>(db, index + REC_LEN, INDEX_LEN);
-  setTailer<M>(db, index, INDEX_LEN);
   setWord<M>(db, index + KEY_LEN, SIGN_KEY);
   setWord<M>(db, index + DATA_LEN, SIGN_DATA);
   setWord<M>(db, index + FULL_HASH, DIRTY);
   setWord<M>(db, index + MAGIC, FREE);
   setWord<M>(db, index + LAST, index);
+  setTailer<M>(db, at, RECORD_MIN - RECORD);
+  setTailer<M>(db, index, INDEX_LEN);
+  setWord<M>(db, at + MAGIC, FREE);
+  setWord<M>(db, at + REC_LEN, RECORD_MIN - RECORD);
   store<u32>(db, index, DB_INDEX_OPEN);
   let off = word<M>(db, FREE_HEAD);
   setWord<M>(db, FREE_HEAD, index);

@@ -5,8 +5,8 @@
  *   key   1, key in UTF-8    value  c u64 | w 16 bytes | wallMs f64 | flags u16 (1: deleted) | length of by u16 |
  *                                   by in UTF-8 | value in UTF-8 | crc32c u32
  *
- * All numbers little-endian. The sum is over the key and all of the value before it: a TDB file knows nothing of flipped
- * bits, and a wrong stamp would win against every right one.
+ * All numbers little-endian. The sum is over the key and all of the value before it: a TDB file knows nothing of
+ * flipped bits, and a wrong stamp would win against every right one.
  *
  * Does NOT promise: to read what a later version writes; that is code "version".
  */

@@ -68,7 +68,7 @@ export class ScopeStore {
     this.#onLost = onLost;
   }
 
-  /** Reads the file of a scope. Undefined: there is none, or it was damaged and is removed. Throws "io", "denied" ... */
+  /** Reads the file of a scope. Undefined: there is none, or it was damaged and is removed. Throws "io", "denied". */
   load(scope: string): Promise<ScopeFile | undefined> {
     return this.#inTurn(scope, async () => {
       if (!this.#images.exists(this.#pathOf(scope))) return undefined;

@@ -17,17 +17,19 @@ import type { RecordView } from "./tdb_record.ts";
 
 /** Bytes after which a copy is full; the record that passes it still comes in whole. */
 const COPY_MAX = 4 * 1024 * 1024;
-/** The least bytes that a record has. */
-const RECORD_MIN = 28;
+/** Bytes of a record's header, and where its length stands in it. */
+const RECORD_BYTES = 24;
+const AT_REC_LEN = 4;
 
 /**
  * Ends a walk along a chain that meets itself: a mark is left at the 1st, 2nd, 4th, 8th ... record that is passed, and
- * who comes to the mark again has gone round. At the latest there are more records than the file has room for.
+ * who comes to the mark again has gone round. At the latest its records have more bytes than the file.
  */
 export class ChainBound {
   readonly #core: TdbCore;
   #chain: number;
   #passed: number;
+  #bytes = 0;
   #mark = 0;
   #markAt = 1;
   #epoch = 0;
@@ -50,7 +52,9 @@ export class ChainBound {
     const epoch = this.#core.field(DB.epoch);
     // What was changed meanwhile may have moved a record that was passed.
     if (epoch !== this.#epoch) this.#forget(epoch);
-    if (off === this.#mark || this.#passed > this.#core.size / RECORD_MIN) {
+    // Records do not overlap: those of a chain have no more bytes than the file.
+    this.#bytes += RECORD_BYTES + this.#core.word(off + AT_REC_LEN);
+    if (off === this.#mark || this.#bytes > this.#core.size) {
       const text = `Cannot traverse ${this.#core.image.path}: chain ${chain} meets itself`;
       throw new CorruptError("loop", off, text);
     }
@@ -67,6 +71,7 @@ export class ChainBound {
 
   #forget(epoch: number): void {
     this.#epoch = epoch;
+    this.#bytes = 0;
     this.#mark = 0;
     this.#markAt = this.#passed;
   }
@@ -74,24 +79,24 @@ export class ChainBound {
 
 /** Is the record at `off` live and in the chain? */
 export function linked(core: TdbCore, chain: number, off: number): boolean {
-  let at = core.word(FIRST_HEAD + 4 * chain);
-  for (const bound = new ChainBound(core);; bound.pass(chain, at)) {
+  const bound = new ChainBound(core);
+  for (let at = core.word(FIRST_HEAD + 4 * chain);; at = core.word(at)) {
     at = core.kernel.tdbLive(core.db, at, chain) >>> 0;
     if (at === off) return true;
     if (at === 0 || at === FAULT) return false;
-    at = core.word(at);
+    bound.pass(chain, at);
   }
 }
 
 /** Is the record at `off`, live or dead, in the chain? */
 function inChain(core: TdbCore, chain: number, off: number): boolean {
-  let at = core.word(FIRST_HEAD + 4 * chain);
-  for (const bound = new ChainBound(core);; bound.pass(chain, at)) {
+  const bound = new ChainBound(core);
+  for (let at = core.word(FIRST_HEAD + 4 * chain);; at = core.word(at)) {
     if (at === off) return true;
-    if (at === 0 || at % 4 !== 0 || at < core.header.dataStart || at > core.size - RECORD_MIN) {
+    if (at === 0 || at % 4 !== 0 || at < core.header.dataStart || at > core.size - RECORD_BYTES) {
       return false;
     }
-    at = core.word(at);
+    bound.pass(chain, at);
   }
 }
 

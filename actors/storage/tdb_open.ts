@@ -161,6 +161,8 @@ async function clear(image: Image, kind: LockClass, timeoutMs: number): Promise<
   const all = { start: 168, length: 0 };
   if (kind !== "none") await image.lock(all, "write", timeoutMs);
   image.truncate(0);
+  // Before anything is written anew: what was there must not come back under the new length.
+  image.sync(0, 0);
   if (kind !== "none") image.unlock(all);
 }
 

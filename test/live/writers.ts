@@ -10,7 +10,7 @@
  *
  * libtdb killed in the middle of a plain store can leave a record that no chain holds, by its own
  * design; its killed writer therefore uses transactions. Ours is killed in both kinds; a kill
- * between two words of a plain store (about one in two hundred) loses the space of a record in the
+ * between two words of a plain store (one in ten to fifty kills) loses the space of a record in the
  * same way until the next repack, and check says so. No record is lost by that: the end of a run
  * compares all of them, before and after a repack if check complains.
  *

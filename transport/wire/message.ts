@@ -1,0 +1,102 @@
+/**
+ * How a message is declared: once. Its type, its check, its subject and its page in docs/WIRE.md all follow.
+ *
+ *   export const PROBE = declare("probe", { class: "n", doc: "...", fields: { nonce: u32("...") } });
+ *   export type Probe = MessageOf<typeof PROBE>;      // { readonly kind: "probe"; readonly nonce: number }
+ *
+ * The check is compiled at its first use. Encoding takes a message that passes it (anything else is a mistake of the
+ * program); decoding makes one, or a refusal.
+ *
+ * Does NOT promise: order, delivery, or anything about a message beyond its form.
+ */
+
+import Type from "typebox";
+import type { TObject, TProperties } from "typebox";
+import { Compile } from "typebox/compile";
+import type { Shaped } from "./fields.ts";
+import { guideOf } from "./guide.ts";
+import type { Guide } from "./guide.ts";
+import { BODY_MAX } from "./limits.ts";
+import { faultFinder } from "./fault.ts";
+import { packOf, shapeOf } from "./shape.ts";
+import type { Shape } from "./shape.ts";
+import type { SubjectClass } from "./subjects.ts";
+
+/** What there is to say of a message. */
+export interface Saying<Fields extends TProperties> {
+  /** The class of subjects that it travels on; on any other it is refused. */
+  readonly class: SubjectClass | readonly SubjectClass[];
+  /** Who sends it to whom, when, and what follows. */
+  readonly doc: string;
+  readonly fields: Fields;
+  /** Bytes of its body at most; BODY_MAX when absent. */
+  readonly bytesMax?: number;
+}
+
+/** A declared message. */
+export interface Declaration<
+  Kind extends string = string,
+  Fields extends TProperties = TProperties,
+> {
+  readonly kind: Kind;
+  readonly classes: readonly SubjectClass[];
+  readonly doc: string;
+  /** Its fields without `kind`. */
+  readonly body: TObject<Fields>;
+  /** Bytes of its encoded body at most. */
+  readonly bytesMax: number;
+  /** What the gate may expect of an encoded body. Made at the first use. */
+  readonly guide: () => Guide;
+  /** Makes a message of a decoded body: u64 as bigint, unknown fields dropped. What is wrong stays, for check. */
+  readonly shape: Shape;
+  /** What is encoded for a body that passes the check. */
+  readonly pack: Shape;
+  /** Does a body have the declared form, each value in its range? */
+  check(body: unknown): boolean;
+  /** What is wrong with a body, in words; "" when nothing is. At most FAULT_TEXT_MAX characters. */
+  faultOf(body: unknown): string;
+}
+
+/** The type of a declared message. */
+export type MessageOf<D> = D extends Declaration<infer Kind, infer Fields>
+  ? { readonly kind: Kind } & Shaped<TObject<Fields>>
+  : never;
+
+/** What every message has. */
+export interface AnyMessage {
+  readonly kind: string;
+}
+
+/** What a kind looks like: it is shown, logged and counted. */
+const KIND = /^[a-z][a-z0-9_]{0,31}$/;
+
+/** Declares a message. Throws RangeError on a kind of another form. */
+export function declare<const Kind extends string, const Fields extends TProperties>(
+  kind: Kind,
+  { class: classes, doc, fields, bytesMax = BODY_MAX }: Saying<Fields>,
+): Declaration<Kind, Fields> {
+  if (!KIND.test(kind)) throw new RangeError(`Cannot declare ${kind}: a kind is ${KIND.source}`);
+  const body = Type.Object(fields);
+  const check = lazily(() => Compile(body));
+  const fault = lazily(() => faultFinder(body));
+  const shape = lazily(() => shapeOf(body));
+  const pack = lazily(() => packOf(body) ?? ((value: unknown) => value));
+  return {
+    kind,
+    classes: typeof classes === "string" ? [classes] : classes,
+    doc,
+    body,
+    bytesMax,
+    guide: lazily(() => guideOf(body)),
+    shape: (value) => shape()(value),
+    pack: (value) => pack()(value),
+    check: (value) => check().Check(value),
+    faultOf: (value) => check().Check(value) ? "" : fault()(value),
+  };
+}
+
+/** Made at the first call, kept after. */
+function lazily<T>(make: () => T): () => T {
+  let made: T | undefined;
+  return () => made ??= make();
+}

@@ -1,0 +1,75 @@
+/**
+ * All messages that this version knows, by kind.
+ *
+ *   kind ──▶ Declaration ──▶ check, classes, size
+ *
+ * Does NOT promise: that another version knows the same ones; a kind that is not here is refused by name.
+ */
+
+import type { TProperties } from "typebox";
+import type { Declaration, MessageOf } from "../message.ts";
+import * as ask from "./ask.ts";
+import * as cluster from "./cluster.ts";
+import * as leader from "./leader.ts";
+import * as metadata from "./metadata.ts";
+
+const OF_CLUSTER = [
+  cluster.PROBE,
+  cluster.PROBE_ACK,
+  cluster.PREPARE,
+  cluster.PROMISE,
+  cluster.NACK,
+  cluster.ACCEPT,
+  cluster.ACCEPTED,
+  cluster.DIGEST,
+  cluster.HEARTBEAT,
+  cluster.VIEW_ASK,
+  cluster.VIEW,
+  cluster.DEAD,
+] as const;
+const OF_ASK = [ask.ASK, ask.ANSWER] as const;
+const OF_LEADER = [leader.LEADER_ASK, leader.LEADER_ANSWER] as const;
+const OF_METADATA = [
+  metadata.MD_PUBLISH,
+  metadata.MD_DIGEST,
+  metadata.MD_BUCKETS,
+  metadata.MD_STAMPS,
+  metadata.MD_RECORDS,
+  metadata.MD_ROUND,
+  metadata.MD_ROUND_ANSWER,
+  metadata.MD_FLOOR,
+  metadata.MD_READ,
+  metadata.MD_READ_ANSWER,
+  metadata.MD_WRITE,
+  metadata.MD_WRITE_ANSWER,
+] as const;
+
+/** Any message of the cluster machine. */
+export type ClusterMessage = MessageOf<(typeof OF_CLUSTER)[number]>;
+/** A question to the leader, or its answer. */
+export type LeaderMessage = MessageOf<(typeof OF_LEADER)[number]>;
+/** Any message of free metadata. */
+export type MetadataMessage = MessageOf<(typeof OF_METADATA)[number]>;
+/** A question to a node, or its answer. */
+export type AskMessage = MessageOf<(typeof OF_ASK)[number]>;
+/** Any message that this version knows. */
+export type Message = ClusterMessage | LeaderMessage | MetadataMessage | AskMessage;
+
+/** A declaration whose fields do not matter. */
+export type SomeDeclaration = Declaration<string, TProperties>;
+
+/** The declarations in groups, in the order of docs/WIRE.md. */
+export const GROUPS: readonly {
+  readonly title: string;
+  readonly declarations: readonly SomeDeclaration[];
+}[] = [
+  { title: "Leader, document, lease", declarations: OF_CLUSTER },
+  { title: "Asked of the leader", declarations: OF_LEADER },
+  { title: "Free metadata", declarations: OF_METADATA },
+  { title: "Asked of a node", declarations: OF_ASK },
+];
+
+/** All declarations by kind. */
+export const DECLARATIONS: ReadonlyMap<string, SomeDeclaration> = new Map(
+  GROUPS.flatMap(({ declarations }) => declarations).map((one) => [one.kind, one]),
+);

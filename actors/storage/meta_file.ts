@@ -1,7 +1,7 @@
 /**
  * The durable state of a node in two files, written in turn, so that one is whole whatever happens.
  *
- *   0 "ctdbxmet" | 8 u32 format | 12 u32 CRC32C of all behind it | 16 u64 count of the write | 24 CBOR (wire/durable.ts)
+ *   0 "ctdbxmet" | 8 u32 format | 12 u32 CRC32C of the rest | 16 u64 count of the write | 24 CBOR (wire/durable.ts)
  *
  * The newer of the whole ones counts. A write goes to the other file, so a crash in the middle of it leaves the one
  * before. Both there and neither whole: the disk has lost something that was promised, and the node must not vote by

@@ -120,6 +120,7 @@ export class ScopeStore {
       return await turn;
     } finally {
       if (this.#turns.get(scope) === turn) this.#turns.delete(scope);
+      this.#closeSpare();
     }
   }
 
@@ -133,7 +134,6 @@ export class ScopeStore {
     const options = { create: true, hashSize: HASH_SIZE, areaMin: AREA_MIN };
     const made = await openTdb(this.#images, this.#pathOf(scope), options);
     this.#open.set(scope, made);
-    this.#closeSpare();
     return made;
   }
 

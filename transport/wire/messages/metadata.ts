@@ -13,7 +13,7 @@
  */
 
 import type { ErrorCode } from "../errors.ts";
-import { flag, list, ms, nodeId, optional, orNull, record, text, u32, u64 } from "../fields.ts";
+import { list, ms, nodeId, oneOf, optional, orNull, record, text, u32, u64 } from "../fields.ts";
 import type { Shaped } from "../fields.ts";
 import { DATABASE_NAME_MAX, META_BODY_MAX, META_KEY_MAX, META_RECORDS_MAX } from "../limits.ts";
 import { META_BUCKETS_MAX, META_READ_PARTS_MAX, META_VALUE_MAX } from "../limits.ts";
@@ -44,9 +44,16 @@ const code = optional(
 /** What all messages about a scope between those interested have. */
 const about = {
   scope,
+  interest: u32("Hash of who is interested, as the sender has it; unlike the receiver's: dropped."),
   floor: u64("Up to this stamp the sender lacks nothing: what it does not hold was deleted."),
-  guard: u64("Up to this stamp tombstones are gone somewhere."),
-  isCold: flag("Has the sender not got the scope yet? It then wants an answer in any case."),
+  phase: oneOf(
+    "How much of it the sender has: not yet known, what came since nobody had it, all.",
+    [
+      "cold",
+      "alone",
+      "whole",
+    ],
+  ),
 };
 
 /** A piece of metadata. */
@@ -168,7 +175,11 @@ export type MdRoundAnswer = MessageOf<typeof MD_ROUND_ANSWER>;
 export const MD_FLOOR = declare("md_floor", {
   class: ["all", "db", "n"],
   doc: "Leader to the interested, after a round in which all were equal.",
-  fields: { scope, floor: u64("All have everything up to this stamp; tombstones up to it go.") },
+  fields: {
+    scope,
+    round,
+    floor: u64("All have everything up to this stamp; tombstones up to it go."),
+  },
 });
 /** The leader: all have everything up to here. */
 export type MdFloor = MessageOf<typeof MD_FLOOR>;

@@ -1,0 +1,225 @@
+/**
+ * Reading and changing the document. Documents are values: each function here answers with a new one.
+ *
+ *   voterSetsOf: during a change of voters there are two sets, and a majority of each is needed
+ *
+ * Does NOT promise: that a change may be proposed now; leader.ts and plan.ts see to that.
+ */
+import type {
+  Document,
+  DocumentNode,
+  Member,
+  View,
+  Voter,
+} from "../../../transport/wire/messages/document.ts";
+import type {
+  ClusterId,
+  Generation,
+  Incarnation,
+  NodeId,
+  Pnn,
+  Version,
+} from "../../../transport/wire/terms.ts";
+import { reassign } from "./slots.ts";
+import { VERSION_NONE } from "./token.ts";
+
+/** No generation: nothing was adopted. */
+export const GENERATION_NONE = 0n as Generation;
+
+/** A document that is made: all parts are new objects, except what did not change. */
+export type Draft = { -readonly [Key in keyof Document]: Document[Key] };
+
+/** What a cluster starts with: the same on every node, by configuration. */
+export interface Genesis {
+  readonly clusterId: ClusterId;
+  /** In the order of their pnn; voters number from 1. */
+  readonly nodes: readonly {
+    readonly nodeId: NodeId;
+    readonly name: string;
+    readonly addr: string;
+    readonly isVoter: boolean;
+  }[];
+}
+
+/** The document before all others, version 0: nodes and voters, nobody in the view. */
+export function genesis({ clusterId, nodes }: Genesis): Document {
+  const voters = nodes.filter(({ isVoter }) => isVoter)
+    .map(({ nodeId }, index) => ({ voterId: index + 1 as Voter["voterId"], nodeId }));
+  return {
+    version: VERSION_NONE,
+    parent: VERSION_NONE,
+    generation: GENERATION_NONE,
+    coreVersion: VERSION_NONE,
+    clusterId,
+    voters,
+    nodes: nodes.map(({ nodeId, name, addr }, index) => ({
+      pnn: index as Pnn,
+      nodeId,
+      name,
+      addr,
+      adminFlags: [],
+      caps: ["leader", "lmaster"],
+      since: VERSION_NONE,
+    })),
+    view: { members: [], prevMembers: [], slots: [], maxInc: [] },
+    dbs: [],
+    publicIps: [],
+  };
+}
+
+/** The node with this id. */
+export function nodeById(doc: Document, nodeId: NodeId): DocumentNode | undefined {
+  for (const node of doc.nodes) if (node.nodeId === nodeId) return node;
+  return undefined;
+}
+
+/** The node with this number. */
+export function nodeByPnn(doc: Document, pnn: Pnn): DocumentNode | undefined {
+  for (const node of doc.nodes) if (node.pnn === pnn) return node;
+  return undefined;
+}
+
+/** The voters, or during a change the voters before and after it. */
+export function voterSetsOf(doc: Document): readonly (readonly Voter[])[] {
+  const { voters, voterChange } = doc;
+  return voterChange === undefined ? [voters] : [voters, votersAfter(doc)];
+}
+
+/** The voters once the change is done. */
+export function votersAfter({ voters, voterChange }: Document): readonly Voter[] {
+  if (voterChange === undefined) return voters;
+  const { add, remove } = voterChange;
+  const kept = voters.filter((voter) => voter.voterId !== remove?.voterId);
+  return add === undefined ? kept : [...kept, add];
+}
+
+/** Every voter of either set, once. */
+export function allVotersOf(doc: Document): readonly Voter[] {
+  const add = doc.voterChange?.add;
+  return add === undefined ? doc.voters : [...doc.voters, add];
+}
+
+/** Is this node a voter of either set? */
+export function voterOf(doc: Document | undefined, nodeId: NodeId): Voter | undefined {
+  if (doc === undefined) return undefined;
+  for (const voter of doc.voters) if (voter.nodeId === nodeId) return voter;
+  const add = doc.voterChange?.add;
+  return add?.nodeId === nodeId ? add : undefined;
+}
+
+/** How many of `count` voters decide. */
+export function majorityOf(count: number): number {
+  return Math.floor(count / 2) + 1;
+}
+
+/** Does a majority of each set of voters have `yes`? */
+export function hasMajority(doc: Document, yes: (voter: Voter) => boolean): boolean {
+  if (doc.voterChange === undefined) return hasMajorityOf(doc.voters, yes);
+  return voterSetsOf(doc).every((voters) => hasMajorityOf(voters, yes));
+}
+
+function hasMajorityOf(voters: readonly Voter[], yes: (voter: Voter) => boolean): boolean {
+  let count = 0;
+  for (const voter of voters) if (yes(voter)) count += 1;
+  return count >= majorityOf(voters.length);
+}
+
+/** The life of a node in a list of lives. */
+export function lifeOf(members: readonly Member[], pnn: Pnn): Incarnation | undefined {
+  for (const member of members) if (member.pnn === pnn) return member.incarnation;
+  return undefined;
+}
+
+/** Is this life a member of the view? */
+export function isMember(view: View, pnn: Pnn, incarnation: Incarnation): boolean {
+  return lifeOf(view.members, pnn) === incarnation;
+}
+
+/** The highest life of a node that was ever a member; 0: none was. */
+export function maxIncOf(view: View, pnn: Pnn): Incarnation {
+  return lifeOf(view.maxInc, pnn) ?? 0n as Incarnation;
+}
+
+/** May a node be a member and lead, as far as an administrator decides? */
+export function isActive(node: DocumentNode): boolean {
+  return !node.adminFlags.some((flag) =>
+    flag === "banned" || flag === "stopped" || flag === "deleted"
+  );
+}
+
+/** Both lists without repetition; of two lives of one node both stay. */
+export function unionOf(one: readonly Member[], other: readonly Member[]): Member[] {
+  const union = [...one];
+  for (const member of other) {
+    const isThere = union.some((known) =>
+      known.pnn === member.pnn && known.incarnation === member.incarnation
+    );
+    if (!isThere) union.push(member);
+  }
+  return union;
+}
+
+/**
+ * The document with another view. `version` is its version, which becomes the generation; who comes in gets it as
+ * `since`, who leaves gets 0.
+ */
+export function withView(
+  base: Document,
+  members: readonly Member[],
+  prevMembers: readonly Member[],
+  version: Version,
+): Document {
+  const generation = version as bigint as Generation;
+  const draining = new Set<Pnn>();
+  for (const node of base.nodes) if (node.adminFlags.includes("draining")) draining.add(node.pnn);
+  const nodes = base.nodes.map((node) => {
+    const before = lifeOf(base.view.members, node.pnn);
+    const after = lifeOf(members, node.pnn);
+    if (before === after) return node;
+    return { ...node, since: after === undefined ? VERSION_NONE : version };
+  });
+  const slots = members.length === 0
+    ? []
+    : reassign(base.view.slots, members, draining, generation) as View["slots"];
+  const maxInc = maxIncAfter(base.view.maxInc, members);
+  const view = { members, prevMembers, slots, maxInc };
+  return { ...base, version, generation, coreVersion: version, nodes, view };
+}
+
+function maxIncAfter(before: readonly Member[], members: readonly Member[]): Member[] {
+  const after = before.map((max) => {
+    const life = lifeOf(members, max.pnn);
+    return life !== undefined && life > max.incarnation ? { ...max, incarnation: life } : max;
+  });
+  for (const member of members) {
+    if (lifeOf(before, member.pnn) === undefined) after.push(member);
+  }
+  return after;
+}
+
+/** Are the members the same lives? */
+export function isSameMembers(one: readonly Member[], other: readonly Member[]): boolean {
+  return one.length === other.length &&
+    one.every(({ pnn, incarnation }) => lifeOf(other, pnn) === incarnation);
+}
+
+/** Do two documents say the same? Structural; for assert V2, where two with one version meet. */
+export function isSameDocument(one: Document, other: Document): boolean {
+  return one === other || isSameValue(one, other);
+}
+
+function isSameValue(one: unknown, other: unknown): boolean {
+  if (one === other) return true;
+  if (typeof one !== "object" || typeof other !== "object" || one === null || other === null) {
+    return false;
+  }
+  const left = entriesOf(one);
+  const right = new Map(entriesOf(other));
+  return left.length === right.size &&
+    left.every(([key, value]) => isSameValue(value, right.get(key)));
+}
+
+/** Without those that are undefined: a missing field and an undefined one are the same. */
+function entriesOf(value: object): [string, unknown][] {
+  return Object.entries(value).filter(([, part]) => part !== undefined);
+}

@@ -1,0 +1,197 @@
+/**
+ * The member: takes over what is effective, keeps its lease, says that it lives.
+ *
+ *   DIGEST ─▶ adopt a higher version ─▶ not in the view any more? a new life
+ *          └▶ echo of my heartbeat, token promised, generation adopted: lease := echo + nodeTTL
+ *
+ *   served iff  now < lease end  and  accepted.generation == adopted.generation  and  (me, my life) in adopted.view
+ *
+ * The page holds the lease end, or 0 while one of the other two is missing: client programs look at nothing else.
+ *
+ * Does NOT promise: that the leader lives while the lease does.
+ */
+import type { Digest, Health, ViewMessage } from "../../../transport/wire/messages/cluster.ts";
+import type { Document } from "../../../transport/wire/messages/document.ts";
+import type { Incarnation, NodeId } from "../../../transport/wire/terms.ts";
+import { assert, assertLine, assertOne, assertServing, isOurs } from "./asserts.ts";
+import { allVotersOf, GENERATION_NONE, isMember, maxIncOf } from "./document.ts";
+import { stepDown } from "./leader.ts";
+import { runstateOf } from "./runstate.ts";
+import type { ClusterState } from "./state.ts";
+import { findPnn, maySpeak, sendAll, sendTo, tell } from "./state.ts";
+import { whenDurable } from "./store.ts";
+import { tokenOfVersion, tokenText } from "./token.ts";
+import { noteSign, refuse } from "./voter.ts";
+
+/** A node that lacks the document asks no more often than this. */
+const VIEW_ASK_MS = 60;
+
+/** What is in force, and perhaps the lease. */
+export function onDigest(state: ClusterState, from: NodeId, digest: Digest): void {
+  const { doc, token } = digest;
+  if (doc !== undefined && !isOurs(state, from, doc)) return;
+  if (token < state.promised) {
+    state.prevDsMs = Math.max(state.prevDsMs, state.nowMs);
+    refuse(state, from);
+    if (doc !== undefined) adopt(state, doc);
+    return;
+  }
+  noteSign(state, from, token);
+  const isFirst = noteDigest(state, digest);
+  if (doc !== undefined) adopt(state, doc);
+  else if (digest.version > (state.adopted?.version ?? 0n)) askView(state, from);
+  if (state.rules.extendsLease(state, digest)) extendLease(state, digest);
+  if (isFirst) beat(state, [from]);
+}
+
+/**
+ * Remembers a digest: that of the promised token to report it, that of a higher one until its token is promised.
+ * True: the first of the promised token, which wants an answer at once.
+ */
+function noteDigest(state: ClusterState, { token, dsMs }: Digest): boolean {
+  const { ds, ahead, nowMs } = state;
+  const seen = token === state.promised ? ds : ahead;
+  if (seen === ahead && token < ahead.token) {
+    state.otherDsMs = nowMs;
+    return false;
+  }
+  const isFirst = seen.token !== token;
+  if (isFirst && seen === ahead) state.otherDsMs = Math.max(state.otherDsMs, ahead.recvMs);
+  seen.dsMs = isFirst ? dsMs : Math.max(seen.dsMs, dsMs);
+  seen.token = token;
+  seen.recvMs = nowMs;
+  return isFirst && seen === ds;
+}
+
+/** Someone tells what is effective; never a lease, never a sign of a leader. */
+export function onView(state: ClusterState, from: NodeId, { doc }: ViewMessage): void {
+  if (isOurs(state, from, doc)) adopt(state, doc);
+}
+
+/** Someone asks what is effective. */
+export function onViewAsk(state: ClusterState, from: NodeId): void {
+  if (state.adopted !== undefined) sendTo(state, from, { kind: "view", doc: state.adopted });
+}
+
+function askView(state: ClusterState, from: NodeId): void {
+  if (state.nowMs < state.viewAskAtMs) return;
+  state.viewAskAtMs = state.nowMs + VIEW_ASK_MS;
+  sendTo(state, from, { kind: "view_ask" });
+}
+
+/** Adopt rule: an effective document of a higher version. What it was sent with does not matter. */
+export function adopt(state: ClusterState, doc: Document): void {
+  if (!assertOne(state, doc)) return;
+  if (state.adopted !== undefined && doc.version <= state.adopted.version) return;
+  if (!assertLine(state, doc)) return;
+  const before = state.adopted?.generation;
+  state.adopted = doc;
+  findPnn(state);
+  if (before !== doc.generation) tell(state, { what: "adopted", doc });
+  if (state.pnn !== undefined && !isMember(doc.view, state.pnn, state.incarnation)) {
+    const maxInc = maxIncOf(doc.view, state.pnn);
+    // A life that was never a member has served nothing, and may still come in.
+    if (maxInc >= state.incarnation) startLife(state, maxInc, "the view is without this life");
+  }
+  publishPage(state);
+  const { lead } = state;
+  if (lead !== undefined && tokenOfVersion(doc.version) > lead.token) {
+    stepDown(state, `${tokenText(doc.version)} is effective`);
+  }
+}
+
+/** Begins a new life, above `above` and the present one: it has no lease, and says nothing before the fence. */
+export function startLife(state: ClusterState, above: Incarnation, why: string): void {
+  const last = above > state.incarnation ? above : state.incarnation;
+  state.incarnation = last + 1n as Incarnation;
+  state.leaseEndMs = 0;
+  publishPage(state);
+  tell(state, { what: "new life", incarnation: state.incarnation, why });
+  if (state.lead !== undefined) stepDown(state, "a new life; the token was of the former one");
+  whenDurable(state, { kind: "life", incarnation: state.incarnation });
+}
+
+/** The lives before are fenced: this one may speak. */
+export function onFenced(state: ClusterState, incarnation: Incarnation): void {
+  if (incarnation !== state.incarnation) return;
+  state.fencedFor = incarnation;
+  tell(state, { what: "fenced", incarnation });
+  state.beatAtMs = state.nowMs;
+  publishPage(state);
+}
+
+function extendLease(state: ClusterState, digest: Digest): void {
+  const { echo } = digest;
+  const holds = digest.token === state.promised && echo?.incarnation === state.incarnation &&
+    digest.generation === state.adopted?.generation;
+  if (echo === undefined || !assert(state, holds, "V6", () => "a lease without its conditions")) {
+    return;
+  }
+  const endMs = echo.tMs + state.timing.nodeTtlMs;
+  if (endMs <= state.leaseEndMs) return;
+  state.leaseEndMs = endMs;
+  publishPage(state);
+}
+
+/** May this node serve, as long as its lease lasts? */
+export function mayServe(state: ClusterState): boolean {
+  const { accepted, adopted, pnn } = state;
+  if (accepted === undefined || adopted === undefined || pnn === undefined) return false;
+  return maySpeak(state) && !state.rules.isFrozen(accepted, adopted) &&
+    isMember(adopted.view, pnn, state.incarnation);
+}
+
+/**
+ * Brings the page up to date. A life has a page of its own, made when the lives before it are fenced; until then the
+ * former one's says that nothing is served. True: it served until now, and does no longer.
+ */
+export function publishPage(state: ClusterState): boolean {
+  const leaseEndMs = mayServe(state) ? state.leaseEndMs : 0;
+  const { page, fencedFor: incarnation } = state;
+  if (incarnation === undefined) return false;
+  const generation = state.adopted?.generation ?? GENERATION_NONE;
+  const isSame = page !== undefined && page.leaseEndMs === leaseEndMs &&
+    page.generation === generation && page.incarnation === incarnation;
+  if (isSame) return false;
+  if (leaseEndMs > 0 && !assertServing(state)) return false;
+  state.page = { incarnation, generation, leaseEndMs };
+  state.effects.push({ kind: "page", page: state.page });
+  return page !== undefined && page.leaseEndMs > state.nowMs && leaseEndMs === 0;
+}
+
+/** How this node is, as its heartbeats say. */
+export function healthOf(state: ClusterState): Health {
+  const { ownHealth, diskFault } = state;
+  const runstate = runstateOf(state);
+  if (diskFault !== undefined) return { healthy: false, runstate, why: diskFault };
+  const why = ownHealth.why === undefined ? {} : { why: ownHealth.why };
+  return { healthy: ownHealth.healthy, runstate, ...why };
+}
+
+/** Says to some nodes that this one lives, and which digest it has. */
+export function beat(state: ClusterState, to: readonly NodeId[]): void {
+  const isReported = state.rules.reportsDigest(state);
+  const holds = !isReported || state.ds.token === state.promised;
+  if (!assert(state, holds, "V14", () => "a digest of another token is reported")) return;
+  sendAll(state, to, {
+    kind: "heartbeat",
+    tMs: state.nowMs,
+    incarnation: state.incarnation,
+    diskId: state.durable.diskId,
+    promised: state.promised,
+    ...(isReported ? { dsToken: state.ds.token, dsMs: state.ds.dsMs } : {}),
+    health: healthOf(state),
+  });
+}
+
+/** The heartbeat is due: to the voters, and to whoever leads. */
+export function onBeatDue(state: ClusterState): void {
+  if (state.nowMs < state.beatAtMs) return;
+  state.beatAtMs = state.nowMs + state.timing.beatMs;
+  const doc = state.accepted ?? state.adopted;
+  if (doc === undefined) return beat(state, state.config.seeds);
+  const to = allVotersOf(doc).map(({ nodeId }) => nodeId);
+  const leader = state.sign.from;
+  if (leader !== undefined && !to.includes(leader)) to.push(leader);
+  beat(state, to);
+}

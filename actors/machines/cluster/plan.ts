@@ -1,0 +1,186 @@
+/**
+ * What the leader wants the document to be: who is in, and what was asked for.
+ *
+ *   members  those that answer, in the life that answers; minus the silent, the dead, the banned, stopped and deleted
+ *   view     proposed when rule F allows: a silent member costs time before the others are frozen, not after
+ *
+ * A node answers when its heartbeats come and report a digest of this token: both ways are open.
+ *
+ * Does NOT promise: that a member is well; only that it answered a moment ago.
+ */
+import type { Document, DocumentNode, Member, Voter } from "../../../transport/wire/messages/document.ts";
+import type { Version } from "../../../transport/wire/terms.ts";
+import { blame, withBans } from "./ban.ts";
+import { answerDone, withAsks } from "./command.ts";
+import { isActive, isSameMembers, lifeOf, maxIncOf, votersAfter, withView } from "./document.ts";
+import type { Lead } from "./lead.ts";
+import { memberText } from "./lead.ts";
+import { nextVersion, propose } from "./leader.ts";
+import { movesBetween, reassign } from "./slots.ts";
+import type { ClusterState, Peer } from "./state.ts";
+import { NEVER, tell } from "./state.ts";
+import { mayLead, yieldLead } from "./yield.ts";
+import type { Generation, Pnn } from "../../../transport/wire/terms.ts";
+
+/** A deferred change is looked at so often. */
+const POLL_MS = 20;
+
+/** Looks at everything and proposes the next document, if another is wanted. */
+export function plan(state: ClusterState, lead: Lead): void {
+  const standing = lead.effective ?? lead.base;
+  if (standing === undefined || lead.open !== undefined) return;
+  lead.isDirty = false;
+  lead.lookAtMs = NEVER;
+  if (lead.effective !== undefined) answerDone(state, lead, lead.effective);
+  if (state.lead !== lead) return;
+  const version = nextVersion(lead);
+  const isFirst = lead.effective === undefined;
+  const draft = isFirst ? standing : withDecisions(state, lead, standing, version);
+  const members = wantedMembers(state, lead, draft);
+  const isView = isFirst || !isSameMembers(members, draft.view.members) ||
+    (lead.areSlotsDirty && areSlotsWrong(draft));
+  if (isView) {
+    const prevMembers = state.rules.prevMembers(standing, !isFirst);
+    if (mayDisturb(state, lead, prevMembers)) {
+      lead.areSlotsDirty = false;
+      const doc = withView(draft, members, prevMembers, version);
+      return propose(state, lead, doc, whyView(standing, members));
+    }
+  } else {
+    lead.deferredMs = undefined;
+    lead.areSlotsDirty = false;
+  }
+  if (draft !== standing) {
+    propose(state, lead, { ...draft, version, coreVersion: version }, "decided");
+  } else if (!isView && !mayLead(state, standing)) {
+    yieldLead(state, lead, "is no voter, or inactive");
+  }
+}
+
+/** Rule F; after 4 s the change is made all the same, and whoever did not answer is to blame. */
+function mayDisturb(state: ClusterState, lead: Lead, prevMembers: readonly Member[]): boolean {
+  if (state.rules.mayDisturb(state, lead, prevMembers)) return true;
+  lead.deferredMs ??= state.nowMs;
+  if (state.nowMs - lead.deferredMs >= state.timing.deferMs) return true;
+  lead.lookAtMs = Math.min(lead.lookAtMs, state.nowMs + POLL_MS);
+  return false;
+}
+
+/** What operators asked for, bans, the end of a change of voters, and the disks of voters that were not known. */
+function withDecisions(
+  state: ClusterState,
+  lead: Lead,
+  standing: Document,
+  version: Version,
+): Document {
+  let draft = standing;
+  if (draft.voterChange !== undefined) {
+    const { voterChange: _done, ...rest } = draft;
+    return { ...rest, voters: votersAfter(draft) };
+  }
+  draft = withAsks(state, lead, draft, version);
+  draft = withDisks(state, draft);
+  return withBans(state, lead, draft, version);
+}
+
+/** A voter's disk is the one that it had when it was first heard: from then on only that one votes. */
+function withDisks(state: ClusterState, doc: Document): Document {
+  const { voters, voterChange } = doc;
+  const isToDo = (voter: Voter | undefined) =>
+    voter !== undefined && voter.diskId === undefined && state.peers.has(voter.nodeId);
+  const withDisk = (voter: Voter): Voter => {
+    const diskId = state.peers.get(voter.nodeId)?.diskId;
+    return voter.diskId !== undefined || diskId === undefined ? voter : { ...voter, diskId };
+  };
+  if (voters.some(isToDo)) return withDisks(state, { ...doc, voters: voters.map(withDisk) });
+  const add = voterChange?.add;
+  if (add === undefined || !isToDo(add)) return doc;
+  return { ...doc, voterChange: { ...voterChange, add: withDisk(add) } };
+}
+
+/** Who shall be in the view, ascending pnn. Sets when to look again. */
+function wantedMembers(state: ClusterState, lead: Lead, doc: Document): Member[] {
+  lead.outside.clear();
+  const members: Member[] = [];
+  for (const node of doc.nodes) {
+    const incarnation = wantedLife(state, lead, doc, node);
+    if (incarnation !== undefined) members.push({ pnn: node.pnn, incarnation });
+  }
+  return members.sort((one, other) => one.pnn - other.pnn);
+}
+
+function wantedLife(
+  state: ClusterState,
+  lead: Lead,
+  doc: Document,
+  node: DocumentNode,
+): Member["incarnation"] | undefined {
+  if (!isActive(node)) return undefined;
+  const peer = state.peers.get(node.nodeId);
+  const present = lifeOf(doc.view.members, node.pnn);
+  if (present !== undefined && stays(state, lead, node, present, peer)) return present;
+  if (peer === undefined) return undefined;
+  if (!state.rules.mayJoin(peer.incarnation, maxIncOf(doc.view, node.pnn))) return undefined;
+  if (state.rules.isDead(state.deadInc.get(node.nodeId), peer.incarnation)) return undefined;
+  if (isFresh(state, lead, peer)) return peer.incarnation;
+  lead.outside.add(node.nodeId);
+  return undefined;
+}
+
+/** Did it answer a moment ago, both ways? */
+function isFresh(state: ClusterState, lead: Lead, peer: Peer): boolean {
+  const { answeringMs, beatMs } = state.timing;
+  return state.nowMs - peer.recvMs <= answeringMs && peer.dsToken === lead.token &&
+    state.nowMs - peer.dsMs <= answeringMs + beatMs;
+}
+
+/** Does a member stay? Tells once when it is called dead. */
+function stays(
+  state: ClusterState,
+  lead: Lead,
+  node: DocumentNode,
+  incarnation: Member["incarnation"],
+  peer: Peer | undefined,
+): boolean {
+  if (state.rules.isDead(state.deadInc.get(node.nodeId), incarnation)) return false;
+  const deadlineMs = Math.max(lead.quietMs, state.wokeMs, answersUntil(state, lead, peer));
+  if (state.nowMs < deadlineMs) {
+    lead.lookAtMs = Math.min(lead.lookAtMs, deadlineMs);
+    return true;
+  }
+  if (lead.calledDead.get(node.nodeId) === incarnation) return false;
+  lead.calledDead.set(node.nodeId, incarnation);
+  const why = peer === undefined ? "never heard" : "silent, or deaf";
+  tell(state, { what: "called dead", nodeId: node.nodeId, why });
+  blame(state, node.nodeId, 1, "called dead");
+  return false;
+}
+
+/** Until when a node counts as answering if nothing more comes of it. */
+function answersUntil(state: ClusterState, lead: Lead, peer: Peer | undefined): number {
+  if (peer === undefined) return -Infinity;
+  const { deadMs, beatMs } = state.timing;
+  const reportedMs = peer.dsToken === lead.token ? peer.dsMs : lead.chosenMs;
+  return Math.min(peer.recvMs + deadMs, reportedMs + deadMs + beatMs);
+}
+
+function areSlotsWrong(doc: Document): boolean {
+  const { members, slots } = doc.view;
+  if (members.length === 0) return false;
+  const draining = new Set<Pnn>();
+  for (const node of doc.nodes) if (node.adminFlags.includes("draining")) draining.add(node.pnn);
+  const wanted = reassign(slots, members, draining, 0n as Generation);
+  return movesBetween(slots, wanted).length > 0;
+}
+
+function whyView(standing: Document, members: readonly Member[]): string {
+  const before = standing.view.members;
+  const words: string[] = [];
+  for (const member of before) {
+    if (lifeOf(members, member.pnn) !== member.incarnation) words.push(`-${memberText(member)}`);
+  }
+  for (const member of members) {
+    if (lifeOf(before, member.pnn) !== member.incarnation) words.push(`+${memberText(member)}`);
+  }
+  return words.length === 0 ? "another view of the same members" : `view ${words.join(" ")}`;
+}

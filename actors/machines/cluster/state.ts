@@ -1,0 +1,284 @@
+/**
+ * What a cluster machine knows, and the small steps that all its parts take: send, tell, stop.
+ *
+ *   durable  promised, accepted, incarnation       what is on disk: `durable`; what will be: the fields themselves
+ *   member   adopted, lease, page, signs of leaders
+ *   lead     the leader's role, or undefined       stand   the candidate's
+ *   register what is known of the lock             peers   what each node's heartbeats say
+ *
+ * The state belongs to one machine and is changed in place; documents and messages never are.
+ *
+ * Does NOT promise: to be looked at from outside while a step runs.
+ */
+import type { Health } from "../../../transport/wire/messages/cluster.ts";
+import type { Document } from "../../../transport/wire/messages/document.ts";
+import type { Incarnation, NodeId, Pnn, Token, VoterId } from "../../../transport/wire/terms.ts";
+import type { Credit } from "./ban.ts";
+import type { OpenAsk } from "./command.ts";
+import { nodeById, voterOf } from "./document.ts";
+import type { ClusterEffect, ClusterMessage, Durable, Happening, Page } from "./events.ts";
+import { History } from "./history.ts";
+import type { Lead } from "./lead.ts";
+import type { Register } from "./register.ts";
+import { newRegister } from "./register.ts";
+import type { Rules } from "./rules.ts";
+import type { Stand } from "./stand.ts";
+import { TOKEN_NONE } from "./token.ts";
+import type { Timing } from "./tunables.ts";
+
+/** Never: later than any time. */
+export const NEVER = Infinity;
+
+/** What a node's heartbeats say. */
+export interface Peer {
+  readonly nodeId: NodeId;
+  incarnation: Incarnation;
+  /** Its clock in its newest heartbeat. */
+  tMs: number;
+  /** When that came, by the own clock. */
+  recvMs: number;
+  promised: Token;
+  /** The digest it reports; dsMs by the leader's clock. */
+  dsToken: Token;
+  dsMs: number;
+  health: Health;
+  diskId: string;
+  /** When the newest of its heartbeats that was echoed to it came; -Infinity: none was. */
+  echoedMs: number;
+}
+
+/** A reply that waits for the disk. */
+export type Waiting =
+  | { readonly id: number; readonly kind: "promise"; readonly to: NodeId; readonly token: Token }
+  | {
+    readonly id: number;
+    readonly kind: "accepted";
+    readonly to: NodeId;
+    readonly version: Document["version"];
+  }
+  | { readonly id: number; readonly kind: "chosen"; readonly token: Token }
+  | { readonly id: number; readonly kind: "life"; readonly incarnation: Incarnation };
+
+/** Signs of a leader: the last PREPARE, ACCEPT or DIGEST of a token that was not below the promised one. */
+export interface Sign {
+  atMs: number;
+  token: Token;
+  /** Who it came from; undefined: nobody since the start. */
+  from: NodeId | undefined;
+}
+
+/** The digest whose time is reported. */
+export interface DigestSeen {
+  token: Token;
+  /** The leader's clock. */
+  dsMs: number;
+  /** When it came, by the own clock. */
+  recvMs: number;
+}
+
+/** What a machine is made with. */
+export interface ClusterConfig {
+  readonly nodeId: NodeId;
+  readonly timing: Timing;
+  readonly rules: Rules;
+  /** Whom to tell of this node while it has no document. */
+  readonly seeds: readonly NodeId[];
+  /** Starts the numbers that tell questions apart, u32. */
+  readonly seed: number;
+}
+
+/** All of it. */
+export interface ClusterState {
+  readonly config: ClusterConfig;
+  readonly timing: Timing;
+  readonly rules: Rules;
+  readonly me: NodeId;
+  nowMs: number;
+  effects: ClusterEffect[];
+  /** Messages to this node itself, handled in the same step. */
+  readonly inbox: ClusterMessage[];
+  stopped: string | undefined;
+  leaving: boolean;
+
+  durable: Durable;
+  promised: Token;
+  accepted: Document | undefined;
+  incarnation: Incarnation;
+  /** The life that all former ones are fenced for; nothing is said before it is the present one. */
+  fencedFor: Incarnation | undefined;
+  persistId: number;
+  /** The write under way; 0: none. */
+  persisting: number;
+  /** What that write will have made durable. */
+  writing: Durable;
+  isDirty: boolean;
+  diskRetryAtMs: number;
+  diskFault: string | undefined;
+  readonly waiting: Waiting[];
+
+  adopted: Document | undefined;
+  /** This node in the adopted document, or else the accepted one. */
+  pnn: Pnn | undefined;
+  leaseEndMs: number;
+  page: Page | undefined;
+  readonly sign: Sign;
+  /** The last digest of the promised token, or of one that was promised before; and of a higher one. */
+  readonly ds: DigestSeen;
+  readonly ahead: DigestSeen;
+  /** When the last digest of a token below `promised` came; `otherDsMs`: of one between that and `ahead`. */
+  prevDsMs: number;
+  otherDsMs: number;
+  beatAtMs: number;
+  viewAskAtMs: number;
+  /** Silence before this proves nothing: this node was stopped itself. */
+  wokeMs: number;
+  ownHealth: Pick<Health, "healthy" | "why">;
+  isBusUp: boolean;
+
+  readonly peers: Map<NodeId, Peer>;
+  /** Lives up to this one are over, certainly. */
+  readonly deadInc: Map<NodeId, Incarnation>;
+  /** Certificates as they came, for assert V16: the last time of that life. */
+  readonly certificates: Map<NodeId, { readonly incarnation: Incarnation; readonly tMs: number }>;
+  highToken: Token;
+
+  readonly register: Register;
+  stand: Stand | undefined;
+  holdOffMs: number;
+  lead: Lead | undefined;
+  readonly credits: Map<NodeId, Credit>;
+  readonly asks: OpenAsk[];
+  nonce: number;
+  readonly history: History;
+}
+
+const NOTHING: Durable = {
+  diskId: "",
+  promised: TOKEN_NONE,
+  accepted: undefined,
+  incarnation: 0n as Incarnation,
+};
+
+/** A machine that has not started. */
+export function newState(config: ClusterConfig): ClusterState {
+  return {
+    config,
+    timing: config.timing,
+    rules: config.rules,
+    me: config.nodeId,
+    nowMs: 0,
+    effects: [],
+    inbox: [],
+    stopped: undefined,
+    leaving: false,
+    durable: NOTHING,
+    promised: TOKEN_NONE,
+    accepted: undefined,
+    incarnation: 0n as Incarnation,
+    fencedFor: undefined,
+    persistId: 0,
+    persisting: 0,
+    writing: NOTHING,
+    isDirty: false,
+    diskRetryAtMs: NEVER,
+    diskFault: undefined,
+    waiting: [],
+    adopted: undefined,
+    pnn: undefined,
+    leaseEndMs: 0,
+    page: undefined,
+    sign: { atMs: 0, token: TOKEN_NONE, from: undefined },
+    ds: { token: TOKEN_NONE, dsMs: 0, recvMs: -Infinity },
+    ahead: { token: TOKEN_NONE, dsMs: 0, recvMs: -Infinity },
+    prevDsMs: 0,
+    otherDsMs: -Infinity,
+    beatAtMs: NEVER,
+    viewAskAtMs: 0,
+    wokeMs: 0,
+    ownHealth: { healthy: true },
+    isBusUp: true,
+    peers: new Map(),
+    deadInc: new Map(),
+    certificates: new Map(),
+    highToken: TOKEN_NONE,
+    register: newRegister(),
+    stand: undefined,
+    holdOffMs: 0,
+    lead: undefined,
+    credits: new Map(),
+    asks: [],
+    nonce: config.seed >>> 0,
+    history: new History(),
+  };
+}
+
+/** May this node say anything? Not before the lives before this one are fenced (V15). */
+export function maySpeak(state: ClusterState): boolean {
+  return state.fencedFor === state.incarnation && state.stopped === undefined;
+}
+
+/** Sends to one node; to itself within this step. */
+export function sendTo(state: ClusterState, to: NodeId, message: ClusterMessage): void {
+  if (!maySpeak(state)) return;
+  if (to === state.me) state.inbox.push(message);
+  else state.effects.push({ kind: "send", to: [to], message });
+}
+
+/** Sends to several; those that are this node get it within this step. */
+export function sendAll(state: ClusterState, to: readonly NodeId[], message: ClusterMessage): void {
+  if (!maySpeak(state)) return;
+  const others = to.filter((nodeId) => nodeId !== state.me);
+  if (others.length > 0) state.effects.push({ kind: "send", to: others, message });
+  if (others.length < to.length) state.inbox.push(message);
+}
+
+/** Tells what happened: to the history, and outside. */
+export function tell(state: ClusterState, happening: Happening): void {
+  state.history.add(state.nowMs, happening);
+  state.effects.push({ kind: "happened", happening });
+}
+
+/** Ends the machine: no event changes anything any more. Its page is ended first. */
+export function stop(state: ClusterState, why: string, isFault: boolean): void {
+  if (state.stopped !== undefined) return;
+  state.stopped = why;
+  state.inbox.length = 0;
+  if (state.page !== undefined) {
+    state.page = { ...state.page, leaseEndMs: 0 };
+    state.effects.push({ kind: "page", page: state.page });
+  }
+  state.effects.push({ kind: "stop", why, isFault });
+}
+
+/** The next number that tells a question from others; never 0. */
+export function nextNonce(state: ClusterState): number {
+  state.nonce = (state.nonce + 1) >>> 0 || 1;
+  return state.nonce;
+}
+
+/** The register showed a token: the next one must be above it (L5). */
+export function noteRegisterToken(state: ClusterState, token: Token): void {
+  if (token > state.highToken) state.highToken = token;
+}
+
+/** The voter id of this node in the document that it accepted, unless its vote is on another disk. */
+export function ownVoterId(state: ClusterState): VoterId | undefined {
+  const voter = voterOf(state.accepted, state.me);
+  if (voter === undefined) return undefined;
+  if (voter.diskId !== undefined && voter.diskId !== state.durable.diskId) return undefined;
+  return voter.voterId;
+}
+
+/** The certain end of lives: those up to `incarnation` of a node are over. True when that is news. */
+export function noteDead(state: ClusterState, nodeId: NodeId, incarnation: Incarnation): boolean {
+  const known = state.deadInc.get(nodeId);
+  if (known !== undefined && known >= incarnation) return false;
+  state.deadInc.set(nodeId, incarnation);
+  return true;
+}
+
+/** Finds this node's number anew, after a document came. */
+export function findPnn(state: ClusterState): void {
+  const doc = state.adopted ?? state.accepted;
+  state.pnn = doc === undefined ? undefined : nodeById(doc, state.me)?.pnn;
+}

@@ -8,7 +8,8 @@
  * Does NOT promise: anything that the machine does not; this is its hands.
  */
 import type { Clock, Log } from "../transport/world.ts";
-import { CtdbxError } from "../transport/wire/errors.ts";
+import type { CtdbxError } from "../transport/wire/errors.ts";
+import { fitText, TEXT_MAX } from "../transport/wire/limits.ts";
 import type { LeaderCommand, Outcome } from "../transport/wire/messages/leader.ts";
 import type { Incarnation, NodeId } from "../transport/wire/terms.ts";
 import { Actor } from "./actor.ts";
@@ -149,7 +150,8 @@ export class Cluster {
 
   #persist(id: number, durable: Durable): void {
     this.#parts.persist(durable, (error) => {
-      const why = error === undefined ? {} : { why: error.message };
+      // It goes out with heartbeats, whose texts are bounded.
+      const why = error === undefined ? {} : { why: fitText(error.message, TEXT_MAX) };
       this.tell({ kind: "persisted", id, isOk: error === undefined, ...why });
     });
   }

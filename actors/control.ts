@@ -35,16 +35,20 @@ export interface Call {
 /** Answers a request: the result, or a promise of it. Throws CtdbxError. */
 export type Verb = (args: Args, call: Call) => unknown;
 
-/** Serves verbs on a socket until `stop`. */
+/** Serves verbs on a socket until `stop`; before `open` it only says that the node is starting. */
 export class Control {
-  readonly #verbs: ReadonlyMap<string, Verb>;
   readonly #log: Log;
   readonly #clients = new Set<Client>();
+  #verbs: ReadonlyMap<string, Verb> | undefined;
   #end: (() => Promise<void>) | undefined;
 
-  constructor(verbs: ReadonlyMap<string, Verb>, log: Log) {
-    this.#verbs = verbs;
+  constructor(log: Log) {
     this.#log = log;
+  }
+
+  /** From now on these verbs are served. */
+  open(verbs: ReadonlyMap<string, Verb>): void {
+    this.#verbs = verbs;
   }
 
   /** Listens. Throws what Host.listen throws. */
@@ -58,7 +62,8 @@ export class Control {
   }
 
   #serve(stream: Stream): StreamEvents {
-    const client = new Client(stream, this.#verbs, this.#log, () => this.#clients.delete(client));
+    const verbs = () => this.#verbs;
+    const client = new Client(stream, verbs, this.#log, () => this.#clients.delete(client));
     this.#clients.add(client);
     if (this.#clients.size > CLIENTS_MAX) client.refuse("limit", `CLIENTS_MAX is ${CLIENTS_MAX}`);
     return client;
@@ -68,7 +73,7 @@ export class Control {
 /** One connection. */
 class Client implements StreamEvents {
   readonly #stream: Stream;
-  readonly #verbs: ReadonlyMap<string, Verb>;
+  readonly #verbs: () => ReadonlyMap<string, Verb> | undefined;
   readonly #log: Log;
   readonly #onEnd: () => void;
   readonly #lines = new LineReader(REQUEST_BYTES_MAX);
@@ -76,7 +81,12 @@ class Client implements StreamEvents {
   readonly #calls = new Map<number, (() => void)[]>();
   #closed = false;
 
-  constructor(stream: Stream, verbs: ReadonlyMap<string, Verb>, log: Log, onEnd: () => void) {
+  constructor(
+    stream: Stream,
+    verbs: () => ReadonlyMap<string, Verb> | undefined,
+    log: Log,
+    onEnd: () => void,
+  ) {
     this.#stream = stream;
     this.#verbs = verbs;
     this.#log = log;
@@ -120,7 +130,11 @@ class Client implements StreamEvents {
     if (this.#calls.size >= REQUESTS_MAX) {
       return this.refuse("limit", `REQUESTS_MAX is ${REQUESTS_MAX}`);
     }
-    const work = this.#verbs.get(verb);
+    const verbs = this.#verbs();
+    if (verbs === undefined) {
+      return this.#fail(id, new CtdbxError("busy", `Cannot do "${verb}": the node is starting`));
+    }
+    const work = verbs.get(verb);
     if (work === undefined) {
       return this.#fail(id, new CtdbxError("unsupported", `Cannot do "${verb}": no such verb`));
     }

@@ -29,11 +29,16 @@ import type { ClusterState } from "./machines/cluster/state.ts";
 import { defaultTiming, type Timing } from "./machines/cluster/tunables.ts";
 import type { NodeConfig } from "./node_config.ts";
 import { Post } from "./post.ts";
+import { type ShardHandle, Shards } from "./shards.ts";
+import { shardViewKey, shardViewOf } from "./shard_view.ts";
 import { MetaFile } from "./storage/meta_file.ts";
 import { makeIdentity, readIdentity } from "./storage/node_identity.ts";
 import { StatePage } from "./storage/state_page.ts";
 import { answerAsk, nodeVerbs } from "./verbs.ts";
+import { happeningWords } from "./views.ts";
 
+/** Between two looks at who leads, ms. */
+const LOOK_MS = 200;
 /** A node that has this many milliseconds to end in order has ended. */
 export const STOP_MS = 3000;
 
@@ -51,6 +56,8 @@ export interface NodeOptions {
   readonly lock: LeaderLock;
   /** More verbs, of who runs the node. */
   readonly verbs?: ReadonlyMap<string, Verb>;
+  /** Starts the thread of the node's metadata; without it the node has none. */
+  readonly shard?: () => Promise<ShardHandle>;
   readonly timing?: Timing;
   /** The node has ended by itself. Called once. */
   readonly onEnd: (why: string, isFault: boolean) => void;
@@ -71,20 +78,30 @@ export class Node {
   readonly post: Post;
   readonly world: World;
   readonly config: NodeConfig;
+  /** Undefined: the node has no metadata. */
+  readonly shards: Shards | undefined;
   readonly #options: NodeOptions;
   readonly #control: Control;
   readonly #codec: Codec;
+  readonly #durable: Durable;
   readonly #watchers = new Set<(event: NodeEvent) => void>();
   readonly #ends: (() => void)[] = [];
   #page: StatePage | undefined;
+  #toldView = "";
+  #endLook: () => void = () => {};
   #stopped: ((why: string) => void) | undefined;
 
-  private constructor(options: NodeOptions, identity: Identity, meta: MetaFile, durable: Durable) {
+  private constructor(
+    options: NodeOptions,
+    control: Control,
+    { identity, meta, durable }: Own,
+  ) {
     const { world, config } = options;
     this.#options = options;
     this.world = world;
     this.config = config;
     this.identity = identity;
+    this.#durable = durable;
     const { nodeId } = identity;
     const { bus, clock, dice, log } = world;
     const firstId = (BigInt(dice.u32()) << 32n) | BigInt(dice.u32());
@@ -115,28 +132,35 @@ export class Node {
       fence: (incarnation) => this.#fence(incarnation),
       page: (page) => this.#showPage(page),
       lock: (wish) => askLock(options.lock, wish),
-      onHappening: (happening, text) => this.#onHappening(happening, text),
+      onHappening: (happening) => this.#onHappening(happening),
       onEnd: (why, isFault) => this.#onEnd(why, isFault),
     });
-    const verbs = new Map([...nodeVerbs(this), ...options.verbs ?? []]);
-    this.#control = new Control(verbs, log);
+    this.#control = control;
+    if (options.shard === undefined) return;
+    const start = {
+      cluster: config.cluster,
+      clusterId: durable.accepted?.clusterId,
+      nodeId,
+      stateFolder: options.stateFolder,
+    };
+    this.shards = new Shards(world, start, options.shard);
   }
 
   /** Starts a node: it reads its files, listens, and takes part. Throws what files and socket throw. */
   static async start(options: NodeOptions): Promise<Node> {
-    const { world, config, stateFolder, runFolder, socketPath } = options;
-    world.disk.makeFolder(stateFolder);
+    const { world, runFolder, socketPath } = options;
     world.disk.makeFolder(runFolder);
-    const identity = readIdentity(world.disk, stateFolder) ??
-      await makeIdentity(world, stateFolder, { name: config.name });
-    const meta = new MetaFile(world.disk, stateFolder);
-    const durable = meta.load() ?? newDurable(identity);
-    if (durable.diskId !== identity.diskId) {
-      const text = `Cannot use ${stateFolder}: node.id and meta.a/.b are of different disks`;
-      throw new CtdbxError("state", `${text}; was a part of it copied?`);
+    // First of all: whoever has the socket has the state folder, too, and nobody else touches it.
+    const control = new Control(world.log);
+    await control.start(world.host, socketPath);
+    let node: Node;
+    try {
+      node = new Node(options, control, await loadOwn(options));
+    } catch (error) {
+      await control.stop();
+      throw error;
     }
-    const node = new Node(options, identity, meta, durable);
-    await node.#control.start(world.host, socketPath);
+    control.open(new Map([...nodeVerbs(node), ...options.verbs ?? []]));
     node.post.start();
     node.#ends.push(
       world.bus.watch((status) => node.cluster.tell({ kind: "bus", isUp: status === "connected" })),
@@ -144,8 +168,12 @@ export class Node {
     node.#ends.push(
       options.lock.watch((result) => node.cluster.tell({ kind: "lock", result })),
     );
+    if (node.shards !== undefined) {
+      void node.shards.start();
+      node.#tellShards();
+    }
     node.cluster.tell({ kind: "bus", isUp: world.bus.status === "connected" });
-    node.cluster.tell({ kind: "start", durable });
+    node.cluster.tell({ kind: "start", durable: node.#durable });
     return node;
   }
 
@@ -183,8 +211,19 @@ export class Node {
     return () => this.#watchers.delete(onEvent);
   }
 
+  /** Tells the shards who is there and who leads, when that has changed; it is looked at now and then. */
+  #tellShards(): void {
+    const view = shardViewOf(this.state);
+    const seen = view === undefined ? "" : shardViewKey(view);
+    if (view !== undefined && seen !== this.#toldView) this.shards?.view(view);
+    this.#toldView = seen;
+    this.#endLook = this.world.clock.after(LOOK_MS, () => this.#tellShards());
+  }
+
   async #close(): Promise<void> {
     for (const end of this.#ends.splice(0)) end();
+    this.#endLook();
+    await this.shards?.stop();
     this.post.stop();
     await this.#options.lock.close();
     this.#page?.endLease();
@@ -207,13 +246,13 @@ export class Node {
     this.post.answer(reply, await answerAsk(this, ask));
   }
 
-  #onHappening(happening: Happening, text: string): void {
+  #onHappening(happening: Happening): void {
     if (happening.what === "adopted") this.#codec.clusterId = happening.doc.clusterId;
     const event: NodeEvent = {
       node: this.config.name,
       wallMs: this.world.clock.wallMs(),
       what: happening.what,
-      text,
+      text: happeningWords(this.state, happening),
     };
     for (const onEvent of this.#watchers) onEvent(event);
     this.post.event("cluster", event);
@@ -270,6 +309,38 @@ export class Node {
       pid: this.world.host.pid,
     });
   }
+}
+
+/** What a node finds in its state folder. */
+interface Own {
+  readonly identity: Identity;
+  readonly meta: MetaFile;
+  readonly durable: Durable;
+}
+
+/** Reads the state folder, and makes what is not there yet. Throws what files throw. */
+async function loadOwn(options: NodeOptions): Promise<Own> {
+  const { world, stateFolder } = options;
+  world.disk.makeFolder(stateFolder);
+  const meta = new MetaFile(world.disk, stateFolder);
+  const kept = meta.load();
+  const identity = await identityFor(options, kept !== undefined);
+  const durable = kept ?? newDurable(identity);
+  if (durable.diskId === identity.diskId) return { identity, meta, durable };
+  const text = `Cannot use ${stateFolder}: node.id and meta.a/.b are of different disks`;
+  throw new CtdbxError("state", `${text}; was a part of it copied?`);
+}
+
+/**
+ * Who the node is. Without meta.a and meta.b what it promised is forgotten: then it gets another diskId, and its vote,
+ * which belongs to the former one, counts no more.
+ */
+async function identityFor(options: NodeOptions, hasMeta: boolean): Promise<Identity> {
+  const { world, config, stateFolder } = options;
+  const identity = readIdentity(world.disk, stateFolder);
+  if (identity !== undefined && hasMeta) return identity;
+  const nodeId = identity === undefined ? {} : { nodeId: identity.nodeId };
+  return await makeIdentity(world, stateFolder, { name: config.name, ...nodeId });
 }
 
 /** One operation on the register. */

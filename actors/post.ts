@@ -113,16 +113,23 @@ export class Post {
     bus.publish(subject, new TextEncoder().encode(text));
   }
 
-  /** Calls `onEvent` with the events of other nodes; answers how to end it. What is no JSON is dropped. */
-  watchEvents(onEvent: (event: unknown) => void): () => void {
+  /**
+   * Calls `onEvent` with the events of other nodes and the sender's tag in the subject; answers how to end it. What is
+   * no JSON is dropped.
+   */
+  watchEvents(onEvent: (event: unknown, from: Tag) => void): () => void {
     const { bus, cluster } = this.#options;
     return bus.subscribe(eventSubscription(cluster, undefined), ({ subject, payload }) => {
-      if (parseSubject(subject)?.from === this.#own || payload.length > EVENT_BYTES_MAX) return;
+      const from = parseSubject(subject)?.from;
+      if (from === undefined || from === this.#own || payload.length > EVENT_BYTES_MAX) return;
+      let event: unknown;
       try {
-        onEvent(JSON.parse(new TextDecoder().decode(payload)));
+        event = JSON.parse(new TextDecoder().decode(payload));
       } catch {
         // Whoever may publish there may publish anything; monitors must live with it.
+        return;
       }
+      onEvent(event, from);
     });
   }
 

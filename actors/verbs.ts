@@ -6,13 +6,16 @@
  *
  * Does NOT promise: a form of results that programs may rely on yet.
  */
-import { isRefusal } from "../transport/wire/envelope.ts";
+import { isRefusal, type Refusal } from "../transport/wire/envelope.ts";
 import { CtdbxError } from "../transport/wire/errors.ts";
-import { ANSWER_MAX } from "../transport/wire/limits.ts";
+import { ANSWER_MAX, FAULT_TEXT_MAX, fitText } from "../transport/wire/limits.ts";
 import type { Answer, Ask } from "../transport/wire/messages/ask.ts";
 import type { DocumentNode } from "../transport/wire/messages/document.ts";
+import type { Message } from "../transport/wire/messages/registry.ts";
+import { type Tag, tagOf } from "../transport/wire/terms.ts";
 import type { Args, Call, Verb } from "./control.ts";
 import type { Node } from "./node.ts";
+import type { ShardThread } from "./worker.ts";
 import { id128 } from "./storage/node_identity.ts";
 import {
   clusterView,
@@ -27,6 +30,8 @@ import {
 
 /** How long another node is waited for, ms. */
 const RELAY_MS = 2000;
+/** How long a watcher waits until the events of others are sure to come, ms. */
+const FLUSH_MS = 1000;
 /** How long a command to the leader is tried for, ms. */
 const COMMAND_MS = 10_000;
 
@@ -38,7 +43,11 @@ function shown(node: Node): [string, Verb][] {
     ["node ping", () => ({ name: node.config.name, wallMs: node.world.clock.wallMs() })],
     [
       "cluster status",
-      () => ({ cluster: node.config.cluster, ...clusterView(node.state, node.nowMs) }),
+      () => ({
+        cluster: node.config.cluster,
+        ...clusterView(node.state, node.nowMs),
+        troubles: troubles(node.state, node.nowMs),
+      }),
     ],
     ["cluster health", () => ({ troubles: troubles(node.state, node.nowMs) })],
     ["leader show", () => leaderView(node.state, node.nowMs)],
@@ -53,8 +62,11 @@ export function nodeVerbs(node: Node): Map<string, Verb> {
   return new Map([
     ...shown(node),
     ["leader yield", (args) => yieldLead(node, args)],
-    ["watch", (_args, call) => watch(node, call)],
+    ["watch", (args, call) => watch(node, args, call)],
     ["relay", (args) => relay(node, args)],
+    ["meta status", () => shardOf(node).status()],
+    ["meta list", (args) => shardOf(node).read(text(args, "scope", "c"), text(args, "prefix", ""))],
+    ["meta set", (args) => setMeta(node, args)],
   ]);
 }
 
@@ -86,18 +98,37 @@ async function yieldLead(node: Node, args: Args): Promise<unknown> {
   throw new CtdbxError(code, `Cannot yield: ${result.text}`);
 }
 
-/** Everything that happens here and, as far as the bus brings it, at the other nodes. */
-function watch(node: Node, call: Call): Promise<void> {
+/**
+ * Everything that happens here and, as far as the bus brings it, at the other nodes. Who it comes from is read off the
+ * subject, which the server can vouch for; `node` of another's event is only what it calls itself.
+ */
+function watch(node: Node, args: Args, call: Call): Promise<void> {
   return new Promise((resolve) => {
-    const ends = [
-      node.watch((event) => call.item(event)),
-      node.post.watchEvents((event) => call.item(event)),
-    ];
+    const ends = [node.watch((event) => call.item({ ...event, who: node.config.name }))];
+    if (args["own"] !== true) {
+      ends.push(node.post.watchEvents((event, tag) => {
+        if (typeof event !== "object" || event === null || Array.isArray(event)) return;
+        call.item({ ...event, who: nameOfTag(node, tag) });
+      }));
+    }
     call.onCancel(() => {
       for (const end of ends) end();
       resolve();
     });
+    // Said when the events of others come, too; without a bus, that those of this node do.
+    const { name } = node.config;
+    const first = { node: name, who: name, wallMs: node.world.clock.wallMs(), what: "watching" };
+    const begin = (text: string): void => void call.item({ ...first, text });
+    node.world.bus.flush(FLUSH_MS).then(
+      () => begin(`watching: what ${name} does, and what it hears of others`),
+      () => begin(`watching: what ${name} does; NATS does not answer`),
+    );
   });
+}
+
+function nameOfTag(node: Node, tag: Tag): string {
+  const doc = node.state.adopted ?? node.state.accepted;
+  return doc?.nodes.find(({ nodeId }) => tagOf(nodeId) === tag)?.name ?? tag;
 }
 
 /** The node of a pnn or a name. */
@@ -110,13 +141,16 @@ function nodeOf(node: Node, name: string): DocumentNode {
   throw new CtdbxError("not_found", `Cannot find node ${name}: known are ${known}`);
 }
 
-/** Asks nodes: one answer for each, with its time or with what went wrong. */
+/** Asks nodes ("all", "others", or a list): one answer for each, with its time or with what went wrong. */
 async function relay(node: Node, args: Args): Promise<unknown> {
   const verb = text(args, "verb");
   const which = text(args, "nodes", "all");
   const doc = node.state.adopted ?? node.state.accepted;
+  const all = doc?.nodes ?? [];
   const nodes = which === "all"
-    ? doc?.nodes ?? []
+    ? all
+    : which === "others"
+    ? all.filter(({ nodeId }) => nodeId !== node.state.me)
     : which.split(",").map((name) => nodeOf(node, name));
   return await Promise.all(nodes.map((each) => askNode(node, each, verb)));
 }
@@ -127,9 +161,11 @@ async function askNode(node: Node, to: DocumentNode, verb: string): Promise<unkn
   const about = { pnn: to.pnn, name: to.name };
   try {
     const message = { kind: "ask", verb, args: "{}" } as const;
-    const received = await node.post.ask(to.nodeId, message, RELAY_MS);
-    if (isRefusal(received)) return { ...about, error: received.text };
-    const answer = received.message;
+    // A node hears nothing of itself over the bus, and needs no bus to know how it is.
+    const answer = to.nodeId === node.state.me
+      ? await answerAsk(node, message)
+      : await askOver(node, to, message);
+    if (isRefusal(answer)) return { ...about, error: answer.text };
     if (answer.kind !== "answer") return { ...about, error: `it answered with ${answer.kind}` };
     const ms = Math.round((clock.nowMs() - startMs) * 1000) / 1000;
     if (answer.ok === undefined) {
@@ -137,10 +173,27 @@ async function askNode(node: Node, to: DocumentNode, verb: string): Promise<unkn
     }
     return { ...about, ms, ok: JSON.parse(answer.ok) };
   } catch (error) {
-    const why = error instanceof CtdbxError && error.code === "not_found"
-      ? "nobody listens there"
-      : undefined;
-    return { ...about, error: why ?? (error instanceof Error ? error.message : String(error)) };
+    return { ...about, error: whyNot(error) };
+  }
+}
+
+async function askOver(node: Node, to: DocumentNode, message: Ask): Promise<Message | Refusal> {
+  const received = await node.post.ask(to.nodeId, message, RELAY_MS);
+  return isRefusal(received) ? received : received.message;
+}
+
+/** Why a node did not answer, without the subject that it was asked on. */
+function whyNot(error: unknown): string {
+  if (!(error instanceof CtdbxError)) return error instanceof Error ? error.message : String(error);
+  switch (error.code) {
+    case "not_found":
+      return "nobody listens there";
+    case "timeout":
+      return `no answer within ${RELAY_MS / 1000} s`;
+    case "state":
+      return "this node is not connected to NATS";
+    default:
+      return error.message;
   }
 }
 
@@ -149,7 +202,7 @@ export async function answerAsk(node: Node, ask: Ask): Promise<Answer> {
   const verb = new Map(shown(node)).get(ask.verb);
   if (verb === undefined) return failure("unsupported", `Cannot do "${ask.verb}" over the bus`);
   try {
-    const args = JSON.parse(ask.args) as Args;
+    const args = argsOf(ask.args);
     const ok = JSON.stringify(
       await verb(args, { item: () => false, onCancel: () => {} }),
       (_key, part) => typeof part === "bigint" ? `${part}` : part,
@@ -162,6 +215,33 @@ export async function answerAsk(node: Node, ask: Ask): Promise<Answer> {
   }
 }
 
+function argsOf(json: string): Args {
+  try {
+    const args: unknown = JSON.parse(json);
+    if (typeof args === "object" && args !== null && !Array.isArray(args)) return args as Args;
+  } catch {
+    // Said below.
+  }
+  throw new CtdbxError("state", "Cannot take the request: its arguments are no JSON object");
+}
+
 function failure(code: NonNullable<Answer["code"]>, why: string): Answer {
-  return { kind: "answer", code, text: why.slice(0, 250) };
+  return { kind: "answer", code, text: fitText(why, FAULT_TEXT_MAX) };
+}
+
+/** The thread with the node's metadata. */
+function shardOf(node: Node): ShardThread {
+  if (node.shards !== undefined) return node.shards.thread;
+  throw new CtdbxError("unsupported", "Cannot use metadata: this node has none");
+}
+
+/** Writes one record, or deletes it when there is no value. */
+async function setMeta(node: Node, args: Args): Promise<unknown> {
+  const scope = text(args, "scope", "c");
+  const key = text(args, "key");
+  const value = args["value"];
+  if (value !== undefined && value !== null && typeof value !== "string") {
+    throw new CtdbxError("state", "Cannot write metadata: value must be a text");
+  }
+  return { c: await shardOf(node).write(scope, key, value ?? null, text(args, "by", "operator")) };
 }

@@ -11,10 +11,13 @@ import type { Document, DocumentNode } from "../transport/wire/messages/document
 import type { NodeId, Pnn } from "../transport/wire/terms.ts";
 import { tagOf } from "../transport/wire/terms.ts";
 import { nodeById } from "./machines/cluster/document.ts";
+import type { Happening } from "./machines/cluster/events.ts";
 import { happeningText } from "./machines/cluster/history.ts";
 import { runstateOf } from "./machines/cluster/runstate.ts";
 import type { ClusterState } from "./machines/cluster/state.ts";
+import { rankOf } from "./machines/cluster/stand.ts";
 import { counterOf, tokenText } from "./machines/cluster/token.ts";
+import { isCandidate } from "./machines/cluster/yield.ts";
 
 /** How a node is, in one word. Upstream: the flags of `ctdb status`. */
 export type NodeCondition =
@@ -176,6 +179,7 @@ export function troubles(state: ClusterState, nowMs: number): string[] {
   const found: string[] = [];
   if (!state.isBusUp) found.push("this node is not connected to NATS");
   if (state.diskFault !== undefined) found.push(`this node cannot write: ${state.diskFault}`);
+  if (standing(state) === undefined) found.push("this node belongs to no cluster yet");
   if (leaderOf(state) === undefined) found.push("no leader is known");
   for (const row of nodeRows(state, nowMs)) {
     if (row.condition === "ok") continue;
@@ -202,8 +206,23 @@ export function leaderView(state: ClusterState, nowMs: number): Record<string, u
     lastSignMsAgo: Math.round(nowMs - sign.atMs),
     chosenBecause: lead?.why,
     standing: state.stand?.why,
+    rank: rankView(state),
     deferredView: lead?.deferredMs !== undefined,
   };
+}
+
+/** How many stand before this node when a leader is wanted; undefined: it leads, or may not. */
+function rankView(state: ClusterState): number | undefined {
+  const { accepted, lead, me } = state;
+  if (accepted === undefined || lead !== undefined || !isCandidate(accepted, me)) return undefined;
+  return rankOf(state, accepted);
+}
+
+/** A happening in words, with the name of the node that it is about. */
+export function happeningWords(state: ClusterState, happening: Happening): string {
+  const text = happeningText(happening);
+  if (!("nodeId" in happening)) return text;
+  return text.replace(happening.nodeId.slice(0, 8), nameOf(standing(state), happening.nodeId));
 }
 
 /** The last happenings, oldest first. */
@@ -211,7 +230,7 @@ export function historyView(state: ClusterState, nowMs: number): Record<string, 
   return state.history.list().map(({ atMs, happening }) => ({
     msAgo: Math.round(nowMs - atMs),
     what: happening.what,
-    text: happeningText(happening),
+    text: happeningWords(state, happening),
   }));
 }
 

@@ -52,7 +52,7 @@ const PACKAGES: Record<string, readonly string[]> = {
   "@nats-io/kv": ["transport/real_kv.ts"],
   "assemblyscript": ["build/wasm.ts"],
   "cbor-x": ["transport/wire/codec.ts"],
-  "comlink": ["actors/worker.ts", "actors/shard_worker.ts"],
+  "comlink": ["actors/worker.ts"],
   "commander": ["cli/"],
   "fast-check": ["test/"],
   "nats": ["transport/real_bus.ts"],

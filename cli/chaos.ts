@@ -68,6 +68,15 @@ export class Chaos {
   isCut(tag: string | undefined): boolean {
     return this.#cut.size > 0 && (this.#cut.has("*") || (tag !== undefined && this.#cut.has(tag)));
   }
+
+  /** Is what goes out on this subject lost? What goes to all, and events, is while anybody is cut off. */
+  isLost(subject: string): boolean {
+    if (this.#cut.size === 0) return false;
+    const parsed = parseSubject(subject);
+    if (parsed === undefined) return this.isCut(undefined);
+    if (parsed.class === "n" || parsed.class === "ask") return this.isCut(parsed.to);
+    return true;
+  }
 }
 
 /** The world of a daemon, with faults where its configuration allows them. */
@@ -151,9 +160,7 @@ class ChaosBus implements Bus {
   }
 
   publish(subject: string, payload: Uint8Array, reply?: string): void {
-    const parsed = parseSubject(subject);
-    const to = parsed !== undefined && "to" in parsed ? String(parsed.to) : undefined;
-    if (!this.#chaos.isCut(to)) this.#real.publish(subject, payload, reply);
+    if (!this.#chaos.isLost(subject)) this.#real.publish(subject, payload, reply);
   }
 
   subscribe(subject: string, onMessage: (message: BusMessage) => void): () => void {
@@ -163,9 +170,9 @@ class ChaosBus implements Bus {
   }
 
   async request(subject: string, payload: Uint8Array, timeoutMs: number): Promise<BusMessage> {
-    const parsed = parseSubject(subject);
-    const to = parsed !== undefined && "to" in parsed ? String(parsed.to) : undefined;
-    if (!this.#chaos.isCut(to)) return await this.#real.request(subject, payload, timeoutMs);
+    if (!this.#chaos.isLost(subject)) {
+      return await this.#real.request(subject, payload, timeoutMs);
+    }
     await new Promise((resolve) => setTimeout(resolve, timeoutMs));
     throw new CtdbxError("timeout", "Cannot ask: no answer came");
   }

@@ -13,6 +13,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import process from "node:process";
+import { setTimeout as pause } from "node:timers/promises";
 import { genesis } from "../actors/machines/cluster/document.ts";
 import { id128, makeIdentity, readIdentity } from "../actors/storage/node_identity.ts";
 import { MetaFile } from "../actors/storage/meta_file.ts";
@@ -26,13 +27,17 @@ import type { Child } from "../transport/world.ts";
 import { type NodePaths, pathsInHome } from "./config.ts";
 import { EXIT } from "./exit_codes.ts";
 import { Failure } from "./failure.ts";
-import { pidIn } from "./processes.ts";
+import { isAlive, pidIn, supervisorOf, until } from "./processes.ts";
 import { selfCommand } from "./self.ts";
 
 /** Nodes of one such cluster. */
 export const DEV_NODES_MAX = 64;
 /** The name of the cluster in subjects. */
 export const DEV_CLUSTER = "dev";
+/** A supervisor that has died is started again after this, ms. */
+const AGAIN_MS = 500;
+/** A supervisor that is no child of ours gets so long to end, ms. */
+const FOREIGN_MS = 10_000;
 
 /** What dev.json says. */
 export interface DevPlan {
@@ -74,8 +79,8 @@ export function devNode(home: string, index: number): NodePaths {
 
 /** The process that keeps the cluster of this folder; undefined: it is down. */
 export function keeperOf(home: string): number | undefined {
-  return pidIn(join(home, "keeper.pid"), ["dev", "keep"]) ??
-    pidIn(join(home, "keeper.pid"), ["dev", "up"]);
+  const path = join(home, "keeper.pid");
+  return pidIn(path, ["dev", "keep"]) ?? pidIn(path, ["dev", "run"]);
 }
 
 /** Makes the files of a new cluster: identities, the document before all others, configurations. */
@@ -148,6 +153,7 @@ export class KeptCluster {
   readonly #host = new RealHost();
   #server: NatsServer | undefined;
   readonly #supervisors: Child[] = [];
+  #stopping = false;
 
   constructor(home: string, plan: DevPlan) {
     this.#home = home;
@@ -157,52 +163,95 @@ export class KeptCluster {
   /** Starts server and nodes; they end with this process, or with `stop`. */
   async start(): Promise<void> {
     const { nodes } = this.#plan;
+    this.#server = await this.#startServer(this.#plan.port);
+    const { port } = this.#server;
+    writePlan(this.#home, { ...this.#plan, port });
+    for (let index = 0; index < nodes; index++) {
+      writeConfig(this.#home, index, port, nodes);
+      await this.restart(index);
+    }
+  }
+
+  /** Starts the supervisor of a node, at first or after it has ended. */
+  async restart(index: number): Promise<void> {
+    const paths = devNode(this.#home, index);
+    mkdirSync(paths.run, { recursive: true, mode: 0o700 });
+    const home = join(this.#home, `n${index}`);
+    const command = [...selfCommand(), "daemon", "supervise", "--home", home];
+    const logPath = join(paths.run, "supervisor.out");
+    this.#supervisors[index] = await this.#host.start(command, { logPath });
+  }
+
+  /** The processes that it has started: supervisors, and the server. */
+  pids(): number[] {
+    const server = this.#server === undefined ? [] : [this.#server.child.pid];
+    return [...this.#supervisors.map(({ pid }) => pid), ...server];
+  }
+
+  #startServer(port: number): Promise<NatsServer> {
     const folder = join(this.#home, "nats");
-    this.#server = await startNatsServer(
+    return startNatsServer(
       { host: this.#host, disk: new RealDisk(), clock: new RealClock() },
       {
         name: "ctdbx-dev",
         folder,
         storeFolder: join(folder, "store"),
-        client: { host: "127.0.0.1", port: this.#plan.port },
+        client: { host: "127.0.0.1", port },
       },
     );
-    const { port } = this.#server;
-    writePlan(this.#home, { ...this.#plan, port });
-    for (let index = 0; index < nodes; index++) {
-      writeConfig(this.#home, index, port, nodes);
-      const paths = devNode(this.#home, index);
-      mkdirSync(paths.run, { recursive: true, mode: 0o700 });
-      const command = [
-        ...selfCommand(),
-        "daemon",
-        "supervise",
-        "--home",
-        join(this.#home, `n${index}`),
-      ];
-      this.#supervisors.push(
-        await this.#host.start(command, { logPath: join(paths.run, "supervisor.out") }),
-      );
+  }
+
+  /**
+   * Starts again what dies: the server, and supervisors; one that has ended in order (`daemon stop`) stays down. `say`
+   * is told. Resolves after `stop`; throws when something cannot be started again.
+   */
+  async keep(say: (text: string) => void): Promise<void> {
+    const { nodes } = this.#plan;
+    const all = Array.from({ length: nodes }, (_, index) => this.#keepNode(index, say));
+    await Promise.all([this.#keepServer(say), ...all]);
+  }
+
+  async #keepServer(say: (text: string) => void): Promise<void> {
+    for (let server = this.#server; server !== undefined; server = this.#server) {
+      const { code, signal } = await server.child.ended;
+      if (this.#stopping) return;
+      say(`nats-server has ended (${signal ?? `exit code ${code}`}); it is started again`);
+      this.#server = await this.#startServer(server.port);
     }
   }
 
-  /** Resolves when the server or a supervisor has ended by itself, with a sentence about it. */
-  async broken(): Promise<string> {
-    const ends = this.#supervisors.map((child, index) =>
-      child.ended.then(() => `the supervisor of n${index} has ended`)
-    );
-    const server = this.#server;
-    if (server !== undefined) ends.push(server.child.ended.then(() => "nats-server has ended"));
-    return await Promise.race(ends);
+  async #keepNode(index: number, say: (text: string) => void): Promise<void> {
+    for (;;) {
+      const { code, signal } = await this.#supervisors[index]?.ended ?? { code: 0 };
+      if (this.#stopping || code === 0) return;
+      say(`the supervisor of n${index} has ended (${signal ?? `exit code ${code}`}); again`);
+      await pause(AGAIN_MS);
+      if (this.#stopping) return;
+      await this.restart(index);
+    }
   }
 
   /** Ends the nodes in order, then the server. */
   async stop(): Promise<void> {
+    this.#stopping = true;
     for (const child of this.#supervisors) {
       child.signal("SIGCONT");
       child.signal("SIGTERM");
     }
-    await Promise.all(this.#supervisors.map((child) => child.ended));
+    await Promise.all([
+      ...this.#supervisors.map((child) => child.ended),
+      ...Array.from({ length: this.#plan.nodes }, (_, index) => this.#stopForeign(index)),
+    ]);
     await this.#server?.stop();
+  }
+
+  /** Ends the supervisor of a node that somebody else has started (`daemon start`). */
+  async #stopForeign(index: number): Promise<void> {
+    const pid = supervisorOf(devNode(this.#home, index).run);
+    if (pid === undefined || this.#supervisors.some((child) => child.pid === pid)) return;
+    process.kill(pid, "SIGTERM");
+    if (await until(() => !isAlive(pid), FOREIGN_MS)) return;
+    process.kill(pid, "SIGKILL");
+    await until(() => !isAlive(pid), FOREIGN_MS);
   }
 }

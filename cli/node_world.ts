@@ -7,7 +7,7 @@
 import type { LockConfig, NodeConfig } from "../actors/node_config.ts";
 import type { LeaderLock } from "../transport/leader_lock.ts";
 import { FileLock } from "../transport/real_file_lock.ts";
-import { HelperLock } from "../transport/real_helper_lock.ts";
+import { HelperLock } from "../transport/real_command_lock.ts";
 import { Guard } from "../transport/real_child.ts";
 import { KvLock } from "../transport/real_kv.ts";
 import { type RealWorld, realWorld } from "../transport/real_world.ts";

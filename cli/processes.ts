@@ -6,7 +6,7 @@
 
 import { spawn } from "node:child_process";
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, writeFileSync } from "node:fs";
-import { dirname } from "node:path";
+import { dirname, join } from "node:path";
 import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
 
@@ -61,6 +61,11 @@ export function pidIn(path: string, words: readonly string[]): number | undefine
   } catch {
     return undefined;
   }
+}
+
+/** The living supervisor of the node with this run folder. */
+export function supervisorOf(runFolder: string): number | undefined {
+  return pidIn(join(runFolder, "supervisor.pid"), ["daemon", "supervise"]);
 }
 
 /** Looks until `done` says so, or the time is over; answers which. */

@@ -8,10 +8,17 @@
  */
 
 import { Command, CommanderError } from "commander";
+import { addClusterCommands } from "./commands/cluster.ts";
 import { addDaemonCommands } from "./commands/daemon.ts";
 import { addDevCommands } from "./commands/dev.ts";
+import { addLeaderCommands } from "./commands/leader.ts";
+import { addLockCommands } from "./commands/lock.ts";
+import { addLockShowCommand } from "./commands/lock_show.ts";
 import { addNatsCommands } from "./commands/nats.ts";
+import { addNodeCommands } from "./commands/node.ts";
+import { addSlotCommands } from "./commands/slot.ts";
 import { addTdbCommands } from "./commands/tdb.ts";
+import { addWatchCommand } from "./commands/watch.ts";
 import type { ExitCode } from "./exit_codes.ts";
 import { EXIT, EXIT_MEANING } from "./exit_codes.ts";
 import type { Report } from "./failure.ts";
@@ -73,10 +80,17 @@ export function commandTree(world: CommandWorld, said: string[]): Command {
       outputError: (text) => said.push(text),
     })
     .addHelpText("after", () => `\n${exitCodeHelp()}`);
+  addClusterCommands(program, world);
+  addNodeCommands(program, world);
+  addLeaderCommands(program, world);
+  addSlotCommands(program, world);
+  addWatchCommand(program, world);
   addDaemonCommands(program, world);
   addDevCommands(program, world);
   addTdbCommands(program, world);
   addNatsCommands(program, world);
+  addLockCommands(program, world);
+  addLockShowCommand(program, world);
   return program;
 }
 

@@ -109,7 +109,8 @@ export function wide(text: string): bigint {
   throw new InvalidArgumentError("Must be a whole number from 0 to 18446744073709551615.");
 }
 
-function seconds(text: string): number {
+/** A parser of seconds for commander: 0 to 86400, with a fraction. */
+export function seconds(text: string): number {
   const value = /^\d{1,5}(\.\d{1,9})?$/.test(text) ? Number(text) : NaN;
   if (value <= 86400) return value;
   throw new InvalidArgumentError("Must be seconds, from 0 to 86400, as 10 or 0.5.");

@@ -71,6 +71,8 @@ export interface Libc {
   mutexUnlock(base: MutexBase, offset: number): number;
   mutexConsistent(base: MutexBase, offset: number): number;
 
+  /** CLOCK_BOOTTIME, ms with fractions: never back, goes on while the machine sleeps. Allocates nothing. */
+  bootMs(): number;
   getpid(): number;
   gettid(): number;
   tgkill(pid: number, tid: number, signal: number): number;
@@ -178,6 +180,10 @@ const AT_EMPTY_PATH = 0x1000;
 const STATX_MODE = 2;
 const STATX_BYTES = 256;
 const STX_MODE_AT = 28;
+/** clock_gettime(2); its struct timespec is 16 bytes, seconds and nanoseconds, 64 bits each. */
+const CLOCK_BOOTTIME = 7;
+const TIMESPEC_WORDS = 4;
+const TWO_32 = 4294967296;
 
 function bindLibc(runtime: FfiRuntime): Libc {
   const c = runtime.symbols;
@@ -187,6 +193,9 @@ function bindLibc(runtime: FfiRuntime): Libc {
   const statx = new DataView(new ArrayBuffer(STATX_BYTES));
   const statxBytes = new Uint8Array(statx.buffer);
   const attributes = mutexAttributes(runtime);
+  const time = new Uint32Array(new ArrayBuffer(TIMESPEC_WORDS * 4));
+  const timeBytes = new Uint8Array(time.buffer);
+  const clockGettime = c.clock_gettime as (clock: number, time: Uint8Array) => number;
   return {
     addressOf: runtime.addressOf,
     errno: () => runtime.readI32(Number(c.__errno_location())),
@@ -223,6 +232,11 @@ function bindLibc(runtime: FfiRuntime): Libc {
     mutexUnlock: runtime.unlock,
     mutexConsistent: (base, offset) =>
       Number(c.pthread_mutex_consistent(runtime.mutexAddress(base, offset))),
+    bootMs() {
+      clockGettime(CLOCK_BOOTTIME, timeBytes);
+      const [low = 0, high = 0, nanoseconds = 0] = time;
+      return (high * TWO_32 + low) * 1000 + nanoseconds / 1e6;
+    },
     getpid: () => Number(c.getpid()),
     gettid: () => Number(c.gettid()),
     tgkill: (pid, tid, signal) => Number(c.tgkill(pid, tid, signal)),

@@ -38,6 +38,7 @@ export const SIGNATURES = {
   pthread_mutex_trylock: ["mutex", "i32"],
   pthread_mutex_unlock: ["mutex", "i32"],
   pthread_mutex_consistent: ["mutex", "i32"],
+  clock_gettime: ["i32 buf", "i32"],
   getpid: ["", "i32"],
   gettid: ["", "i32"],
   tgkill: ["i32 i32 i32", "i32"],

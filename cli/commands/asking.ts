@@ -1,19 +1,28 @@
 /**
- * What the commands share that ask a daemon: which one, and one question with its answer.
+ * What the commands share that ask a daemon: which one, one question with its answer, and the same of other nodes.
+ *
+ *   look: 5 s, changes nothing        askOnce: 20 s, may have changed something when no answer comes (exit code 5)
  *
  * Does NOT promise: an answer of another node than the one that is asked.
  */
 
+import { existsSync } from "node:fs";
 import process from "node:process";
 import type { Command } from "commander";
 import { RealHost } from "../../transport/real_host.ts";
 import type { NodePaths } from "../config.ts";
+import { findNode } from "../config.ts";
 import { Daemon } from "../control_client.ts";
+import { devNode, readPlan } from "../dev_cluster.ts";
 import { EXIT } from "../exit_codes.ts";
 import { Failure } from "../failure.ts";
 
-/** How long an answer is waited for, ms. */
+/** How long the answer to a command is waited for, ms. */
 const ANSWER_MS = 20_000;
+/** How long the answer to a question is waited for, ms; a node asks others for 2 s. */
+export const LOOK_MS = 5000;
+/** Of several nodes of this machine the first is taken that answers within this, ms. */
+const TRY_MS = 1000;
 
 /** Which node of this machine. */
 export interface HomeFlags {
@@ -22,38 +31,95 @@ export interface HomeFlags {
   readonly nodeName?: string;
 }
 
+/** What one node answered to a relayed question; `error`: why it did not. */
+export interface Relayed<T> {
+  readonly pnn: number;
+  readonly name: string;
+  /** Round trip, ms with fractions. */
+  readonly ms?: number;
+  readonly ok?: T;
+  readonly error?: string;
+}
+
 /** Adds --home and --node-name. */
 export function homeOption(command: Command): Command {
+  const home = process.env["CTDBX_HOME"];
   return command
-    .option("--home <folder>", "folder of the node (CTDBX_HOME)", process.env["CTDBX_HOME"])
+    .option("--home <folder>", "folder of the node, or of a dev cluster (CTDBX_HOME)", home)
     .option("--node-name <name>", "a node of this machine: /etc/ctdbx/NAME.toml");
 }
 
-/** One question to a daemon. Throws Failure. */
+/** The node that is asked; of a dev cluster the first that answers. Throws Failure (usage or not found). */
+export async function askedNode(flags: HomeFlags): Promise<NodePaths> {
+  const paths = findNode(flags.home, flags.nodeName);
+  if (flags.home === undefined || existsSync(paths.config)) return paths;
+  const plan = readPlan(flags.home);
+  if (plan === undefined) {
+    throw new Failure(
+      EXIT.notFound,
+      `Cannot find a node: there is no ${paths.config}`,
+      "name the folder of a node, or that of a cluster made by `ctdbx dev up`",
+    );
+  }
+  const { home } = flags;
+  const nodes = Array.from({ length: plan.nodes }, (_, index) => devNode(home, index));
+  const pings = nodes.map((node) => look(node, "node ping", {}, TRY_MS).then(() => node));
+  return await Promise.any(pings).catch(() => devNode(home, 0));
+}
+
+/** One command to a daemon. Throws Failure; "unknown outcome" when no answer came. */
 export async function askOnce(
   paths: NodePaths,
   verb: string,
   args: Readonly<Record<string, unknown>> = {},
+  timeoutMs: number = ANSWER_MS,
 ): Promise<unknown> {
   const daemon = await Daemon.dial(new RealHost(), paths);
   try {
-    return await inTime(daemon.ask(verb, args));
+    return await inTime(daemon.ask(verb, args), timeoutMs);
   } finally {
     daemon.close();
   }
 }
 
-function inTime<T>(answer: Promise<T>): Promise<T> {
+/** One question that changes nothing: no answer is no more than that. Throws Failure. */
+export async function look(
+  paths: NodePaths,
+  verb: string,
+  args: Readonly<Record<string, unknown>> = {},
+  timeoutMs: number = LOOK_MS,
+): Promise<unknown> {
+  try {
+    return await askOnce(paths, verb, args, timeoutMs);
+  } catch (error) {
+    if (!(error instanceof Failure) || error.exit !== EXIT.unknownOutcome) throw error;
+    const why = error.message.replace(/^[^:]*: /, "");
+    throw new Failure(EXIT.other, `Cannot ask the daemon at ${paths.socket}: ${why}`, error.hint);
+  }
+}
+
+/** Asks other nodes through the daemon: "all", "others", or names and numbers with commas between. */
+export async function lookAround<T>(
+  paths: NodePaths,
+  nodes: string,
+  verb: string,
+): Promise<Relayed<T>[]> {
+  return await look(paths, "relay", { verb, nodes }) as Relayed<T>[];
+}
+
+function inTime<T>(answer: Promise<T>, timeoutMs: number): Promise<T> {
   const { promise, reject } = Promise.withResolvers<never>();
+  // Who loses the race still rejects when the connection ends; nobody waits for it then.
+  answer.catch(() => {});
   const timer = setTimeout(() => {
-    const seconds = ANSWER_MS / 1000;
+    const seconds = timeoutMs / 1000;
     reject(
       new Failure(
         EXIT.unknownOutcome,
         `Cannot tell the outcome: the daemon has not answered for ${seconds} s`,
-        "it may hang; `ctdbx daemon stop` ends it",
+        "it is stopped or hangs; its supervisor kills it after 30 s, `ctdbx daemon stop` ends it",
       ),
     );
-  }, ANSWER_MS);
+  }, timeoutMs);
   return Promise.race([answer, promise]).finally(() => clearTimeout(timer));
 }

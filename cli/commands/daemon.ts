@@ -6,7 +6,6 @@
  * Does NOT promise: NATS. A daemon without it says so within 2 s, goes on trying, and serves nothing meanwhile.
  */
 
-import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import process from "node:process";
 import type { Command } from "commander";
@@ -19,36 +18,21 @@ import { findNode, readConfigFile } from "../config.ts";
 import { EXIT } from "../exit_codes.ts";
 import { Failure } from "../failure.ts";
 import { leaderLock, nodeWorld } from "../node_world.ts";
-import type { Column, Row } from "../output.ts";
-import { writeObject } from "../output.ts";
-import { isAlive, lastLines, pidIn, startDetached, until, writePid } from "../processes.ts";
+import type { Row } from "../output.ts";
+import { json, writeObject } from "../output.ts";
+import { isAlive, lastLines, startDetached, supervisorOf, until, writePid } from "../processes.ts";
 import { selfCommand } from "../self.ts";
+import { startShardThread } from "../shard_thread.ts";
 import type { CommandWorld, OutputFlags } from "../world.ts";
 import { lookOf, outputOptions } from "../world.ts";
-import { askOnce, type HomeFlags, homeOption } from "./asking.ts";
+import { askedNode, askOnce, type HomeFlags, homeOption, look } from "./asking.ts";
+import { STATUS, statusRow } from "./node.ts";
 
 /** A daemon answers on its socket after this, ms, or something is wrong. */
 const START_MS = 10_000;
 const STOP_MS = 15_000;
 /** After so long without NATS the daemon says so, ms. */
 const SAY_MS = 2000;
-
-const COLUMNS: readonly Column[] = [
-  ["name", "Node"],
-  ["pnn", "Number"],
-  ["runstate", "Runstate"],
-  ["condition", "Condition"],
-  ["leader", "Leader"],
-  ["serving", "Serving"],
-  ["leaseMsLeft", "Lease left, ms"],
-  ["generation", "Generation"],
-  ["incarnation", "Incarnation"],
-  ["bus", "NATS"],
-  ["disk", "Disk"],
-  ["messagesSent", "Messages sent"],
-  ["messagesReceived", "Messages received"],
-  ["messagesRefused", "Messages refused"],
-].map(([name = "", title = ""]) => ({ name, title }));
 
 /** Adds `ctdbx daemon`. */
 export function addDaemonCommands(program: Command, world: CommandWorld): void {
@@ -98,6 +82,7 @@ async function runDaemon(flags: RunFlags): Promise<void> {
     runFolder: paths.run,
     socketPath: paths.socket,
     lock: leaderLock(config, real),
+    shard: () => startShardThread(config, flags.log),
     verbs: new Map([["node process", () => ({ pid: process.pid })], ...chaosVerbs(chaos)]),
     onEnd: (why, isFault) => ended.resolve(isFault ? why : ""),
   });
@@ -120,7 +105,7 @@ async function supervise(flags: HomeFlags): Promise<void> {
   const paths = findNode(flags.home, flags.nodeName);
   const config = readConfigFile(paths.config);
   const world = nodeWorld(config, "supervisor", join(paths.run, "supervisor.log"));
-  writePid(pidPath(paths));
+  writePid(join(paths.run, "supervisor.pid"));
   const place = homeWords(flags);
   const supervisor = new Supervisor({
     world,
@@ -139,15 +124,6 @@ async function supervise(flags: HomeFlags): Promise<void> {
 function homeWords(flags: HomeFlags): string[] {
   if (flags.home !== undefined) return ["--home", resolve(flags.home)];
   return flags.nodeName === undefined ? [] : ["--node-name", flags.nodeName];
-}
-
-function pidPath(paths: NodePaths): string {
-  return join(paths.run, "supervisor.pid");
-}
-
-/** The living supervisor of a node. */
-export function supervisorOf(paths: NodePaths): number | undefined {
-  return pidIn(pidPath(paths), ["daemon", "supervise"]);
 }
 
 /** Starts the supervisor of a node and waits for its daemon's first answer. */
@@ -172,7 +148,7 @@ export async function startNode(paths: NodePaths, words: readonly string[]): Pro
 async function start(world: CommandWorld, flags: HomeFlags): Promise<void> {
   const paths = findNode(flags.home, flags.nodeName);
   readConfigFile(paths.config);
-  const running = supervisorOf(paths);
+  const running = supervisorOf(paths.run);
   if (running !== undefined) {
     throw new Failure(EXIT.conflict, `Cannot start the daemon: it runs already, pid ${running}`);
   }
@@ -182,7 +158,7 @@ async function start(world: CommandWorld, flags: HomeFlags): Promise<void> {
 
 async function stop(flags: HomeFlags): Promise<void> {
   const paths = findNode(flags.home, flags.nodeName);
-  const pid = supervisorOf(paths);
+  const pid = supervisorOf(paths.run);
   if (pid === undefined) {
     throw new Failure(EXIT.notFound, "Cannot stop the daemon: no supervisor runs for this node");
   }
@@ -195,10 +171,8 @@ async function stop(flags: HomeFlags): Promise<void> {
 }
 
 async function status(world: CommandWorld, flags: HomeFlags & OutputFlags): Promise<void> {
-  const paths = findNode(flags.home, flags.nodeName);
-  if (!existsSync(paths.config)) {
-    throw new Failure(EXIT.notFound, `Cannot find a node: there is no ${paths.config}`);
-  }
-  const row = await askOnce(paths, "node status") as Row;
-  writeObject(world.terminal.out, lookOf(world, flags), COLUMNS, row);
+  const row = await look(await askedNode(flags), "node status") as Row;
+  const shown = lookOf(world, flags);
+  if (shown.format === "json") return void world.terminal.out.write(`${json(row, 2)}\n`);
+  writeObject(world.terminal.out, shown, STATUS, statusRow(row));
 }

@@ -20,15 +20,18 @@ import { Failure, usage } from "../failure.ts";
 import type { Column, Row } from "../output.ts";
 import { RowWriter } from "../output.ts";
 import { progress } from "../progress.ts";
-import { isAlive, lastLines, startDetached, until, writePid } from "../processes.ts";
+import { isAlive, lastLines, startDetached, supervisorOf, until, writePid } from "../processes.ts";
 import { selfCommand } from "../self.ts";
 import type { CommandWorld, OutputFlags } from "../world.ts";
 import { lookOf, outputOptions, whole } from "../world.ts";
-import { askOnce } from "./asking.ts";
-import { supervisorOf } from "./daemon.ts";
+import type { LeaderAnswer } from "../answers.ts";
+import { askOnce, look } from "./asking.ts";
+import { addDevRun } from "./dev_run.ts";
 
 const UP_MS = 30_000;
 const DOWN_MS = 30_000;
+/** A node of this machine that has not answered after this is stopped or hangs, ms. */
+const SILENT_MS = 1000;
 
 interface DevFlags {
   readonly home?: string;
@@ -60,6 +63,7 @@ export function addDevCommands(program: Command, world: CommandWorld): void {
   devOption(dev.command("down").description("stop all of it"))
     .option("--remove", "and remove its files")
     .action((flags: DevFlags & { remove?: boolean }) => down(flags));
+  addDevRun(dev, world);
   outputOptions(devOption(dev.command("status").description("its processes, and what they say")))
     .action((flags: DevFlags & OutputFlags) => status(world, flags));
   const chaos = dev.command("chaos").description("make a fault, for a time");
@@ -77,7 +81,7 @@ export function addDevCommands(program: Command, world: CommandWorld): void {
 }
 
 const CHAOS = {
-  pause: "stop a daemon (SIGSTOP), and let it go on after the time (SIGCONT)",
+  pause: "stop a daemon (SIGSTOP) for a time; its supervisor kills one that is silent for 30 s",
   partition: "cut a node from all others",
   skew: "let a node's clock run fast by 1 %, and its wall clock jump by an hour",
 } as const;
@@ -157,7 +161,7 @@ export async function waitUp(
 
 async function troublesOf(home: string, index: number): Promise<string[]> {
   try {
-    const { troubles } = await askOnce(devNode(home, index), "cluster health") as {
+    const { troubles } = await look(devNode(home, index), "cluster health", {}, SILENT_MS) as {
       troubles: string[];
     };
     return troubles;
@@ -179,8 +183,11 @@ async function keep(flags: DevFlags): Promise<void> {
   const cluster = new KeptCluster(home, plan);
   try {
     await cluster.start();
-    const broken = await Promise.race([stopped, cluster.broken()]);
-    if (broken !== undefined) throw new Failure(EXIT.other, `Cannot go on: ${broken}`);
+    // The log of the keeper: what it says goes to keeper.log.
+    const say = (text: string) => console.log(`${new Date().toISOString()} ${text}`);
+    await Promise.race([stopped, cluster.keep(say)]);
+    // Without a node that runs there is still the server; only a signal, or `dev down`, ends it.
+    await stopped;
   } finally {
     await cluster.stop();
   }
@@ -209,19 +216,23 @@ async function status(world: CommandWorld, flags: DevFlags & OutputFlags): Promi
   const home = devHome(flags.home);
   const plan = planOf(home);
   const rows = new RowWriter(world.terminal.out, lookOf(world, flags), STATUS);
-  for (let index = 0; index < plan.nodes; index++) rows.row(await statusRow(world, home, index));
+  const each = Array.from({ length: plan.nodes }, (_, index) => statusRow(world, home, index));
+  for (const row of await Promise.all(each)) rows.row(row);
   rows.end();
 }
 
 async function statusRow(world: CommandWorld, home: string, index: number): Promise<Row> {
   const paths = devNode(home, index);
-  const said = await askOnce(paths, "node status").then((row) => row as Row, () => ({} as Row));
+  const pid = daemonOf(world, home, index);
+  const silent = { condition: pid === undefined ? "down" : "silent" };
+  const said = await look(paths, "node status", {}, SILENT_MS)
+    .then((row) => row as Row, (): Row => silent);
   return {
     name: `n${index}`,
-    pid: daemonOf(world, home, index),
-    supervisor: supervisorOf(paths),
+    pid,
+    supervisor: supervisorOf(paths.run),
     runstate: said["runstate"],
-    condition: said["condition"] ?? "down",
+    condition: said["condition"],
     leader: said["leader"],
     serving: said["serving"],
     home: join(home, `n${index}`),
@@ -269,10 +280,16 @@ async function indexOf(home: string, nodes: number, target: string): Promise<num
   if (target !== "leader") {
     throw usage(`Cannot find ${target}: targets are n0 to n${nodes - 1}, leader`);
   }
-  for (let each = 0; each < nodes; each++) {
-    const said = await askOnce(devNode(home, each), "leader show").catch(() => ({}));
-    const { leader } = said as { leader?: string };
-    if (leader !== undefined) return Number(leader.slice(1));
-  }
+  const views = await Promise.all(
+    Array.from(
+      { length: nodes },
+      (_, each) => look(devNode(home, each), "leader show", {}, SILENT_MS).catch(() => ({})),
+    ),
+  ) as LeaderAnswer[];
+  // A leader that was cut off may still take itself for one: the newest token counts.
+  const known = views.filter(({ leader }) => leader !== undefined)
+    .sort((one, other) => Number(other.election ?? 0) - Number(one.election ?? 0));
+  const leader = known[0]?.leader;
+  if (leader !== undefined) return Number(leader.slice(1));
   throw new Failure(EXIT.noQuorum, "Cannot find the leader: no node knows one");
 }

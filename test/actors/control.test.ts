@@ -41,8 +41,8 @@ class Wire implements Stream {
   }
 }
 
-/** A daemon with these verbs, and a way to connect. */
-async function daemon(verbs: Record<string, Verb>): Promise<{ dial: () => Wire; log: string[] }> {
+/** A daemon with these verbs, or one that is starting; and a way to connect. */
+async function daemon(verbs?: Record<string, Verb>): Promise<{ dial: () => Wire; log: string[] }> {
   let accept: (stream: Stream) => StreamEvents = () => {
     throw new Error("nobody listens");
   };
@@ -54,7 +54,9 @@ async function daemon(verbs: Record<string, Verb>): Promise<{ dial: () => Wire; 
   } as unknown as Host;
   const log: string[] = [];
   const sink: Log = { write: (_level, text) => void log.push(text) };
-  await new Control(new Map(Object.entries(verbs)), sink).start(host, "/run/ctdbx.sock");
+  const control = new Control(sink);
+  await control.start(host, "/run/ctdbx.sock");
+  if (verbs !== undefined) control.open(new Map(Object.entries(verbs)));
   const dial = (): Wire => {
     const wire = new Wire();
     wire.events = accept(wire);
@@ -106,6 +108,17 @@ test("an error keeps its code; one that is none of ours is logged", async () => 
   });
   assert.equal(codes.sort(), [[1, "not_found"], [2, "io"], [3, "unsupported"]]);
   assert.equal(log, ["A request has failed"]);
+  assert.not(wire.closed);
+});
+
+test("a node that is starting says so, and the connection stays", async () => {
+  const { dial } = await daemon();
+  const wire = dial();
+  wire.send({ id: 1, verb: "add", args: {} });
+  await settle();
+  const [said] = wire.said as { id: number; error: { code: string; text: string } }[];
+  assert.is(said?.error.code, "busy");
+  assert.match(said?.error.text ?? "", "the node is starting");
   assert.not(wire.closed);
 });
 

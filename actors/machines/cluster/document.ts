@@ -149,14 +149,22 @@ export function isActive(node: DocumentNode): boolean {
 
 /** Both lists without repetition; of two lives of one node both stay. */
 export function unionOf(one: readonly Member[], other: readonly Member[]): Member[] {
-  const union = [...one];
-  for (const member of other) {
-    const isThere = union.some((known) =>
-      known.pnn === member.pnn && known.incarnation === member.incarnation
-    );
-    if (!isThere) union.push(member);
+  const nameOf = ({ pnn, incarnation }: Member) => `${pnn}.${incarnation}`;
+  const union = new Map<string, Member>();
+  for (const member of [...one, ...other]) {
+    if (!union.has(nameOf(member))) union.set(nameOf(member), member);
   }
-  return union;
+  return [...union.values()];
+}
+
+/** The life of each node in a list that has one of each. */
+export function livesOf(members: readonly Member[]): Map<Pnn, Incarnation> {
+  return new Map(members.map(({ pnn, incarnation }) => [pnn, incarnation]));
+}
+
+/** The id of each node by its number. */
+export function nodeIdsOf(doc: Document): Map<Pnn, NodeId> {
+  return new Map(doc.nodes.map(({ pnn, nodeId }) => [pnn, nodeId]));
 }
 
 /**
@@ -172,9 +180,11 @@ export function withView(
   const generation = version as bigint as Generation;
   const draining = new Set<Pnn>();
   for (const node of base.nodes) if (node.adminFlags.includes("draining")) draining.add(node.pnn);
+  const livesBefore = livesOf(base.view.members);
+  const livesAfter = livesOf(members);
   const nodes = base.nodes.map((node) => {
-    const before = lifeOf(base.view.members, node.pnn);
-    const after = lifeOf(members, node.pnn);
+    const before = livesBefore.get(node.pnn);
+    const after = livesAfter.get(node.pnn);
     if (before === after) return node;
     return { ...node, since: after === undefined ? VERSION_NONE : version };
   });
@@ -187,20 +197,22 @@ export function withView(
 }
 
 function maxIncAfter(before: readonly Member[], members: readonly Member[]): Member[] {
+  const lives = livesOf(members);
   const after = before.map((max) => {
-    const life = lifeOf(members, max.pnn);
+    const life = lives.get(max.pnn);
+    lives.delete(max.pnn);
     return life !== undefined && life > max.incarnation ? { ...max, incarnation: life } : max;
   });
-  for (const member of members) {
-    if (lifeOf(before, member.pnn) === undefined) after.push(member);
-  }
+  for (const [pnn, incarnation] of lives) after.push({ pnn, incarnation });
   return after;
 }
 
-/** Are the members the same lives? */
+/** Are the members the same lives? Both are in ascending order of their numbers. */
 export function isSameMembers(one: readonly Member[], other: readonly Member[]): boolean {
   return one.length === other.length &&
-    one.every(({ pnn, incarnation }) => lifeOf(other, pnn) === incarnation);
+    one.every(({ pnn, incarnation }, at) =>
+      other[at]?.pnn === pnn && other[at]?.incarnation === incarnation
+    );
 }
 
 /** Do two documents say the same? Structural; for assert V2, where two with one version meet. */

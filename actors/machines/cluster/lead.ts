@@ -7,7 +7,7 @@
  * Does NOT promise: that there is only one; there is one effective leader at most, and the voters see to that.
  */
 import type { Document, Member } from "../../../transport/wire/messages/document.ts";
-import type { Generation, Incarnation, NodeId, Token } from "../../../transport/wire/terms.ts";
+import type { Generation, Incarnation, NodeId, Pnn, Token } from "../../../transport/wire/terms.ts";
 import type { Timing } from "./tunables.ts";
 
 /** What a promiser said. */
@@ -24,6 +24,9 @@ export interface Proposal {
   readonly doc: Document;
   readonly acks: Map<NodeId, Incarnation>;
   readonly to: readonly NodeId[];
+  readonly nodeIds: ReadonlyMap<Pnn, NodeId>;
+  /** Who of the views before was not over at the last look. */
+  missing: Member | undefined;
   readonly sinceMs: number;
   acceptAtMs: number;
   rounds: number;

@@ -12,7 +12,7 @@ import type { Document, Member } from "../../../transport/wire/messages/document
 import type { NodeId, Token, Version } from "../../../transport/wire/terms.ts";
 import { assert } from "./asserts.ts";
 import { dropAsks } from "./command.ts";
-import { allVotersOf, nodeByPnn, voterOf } from "./document.ts";
+import { allVotersOf, nodeIdsOf, voterOf } from "./document.ts";
 import { sendDigests } from "./grant.ts";
 import { newLead } from "./lead.ts";
 import type { Lead, Proposal } from "./lead.ts";
@@ -69,9 +69,10 @@ function listeners(docs: readonly (Document | undefined)[]): NodeId[] {
   for (const doc of docs) {
     if (doc === undefined) continue;
     for (const { nodeId } of allVotersOf(doc)) to.add(nodeId);
+    const nodeIds = nodeIdsOf(doc);
     for (const members of [doc.view.members, doc.view.prevMembers]) {
       for (const { pnn } of members) {
-        const nodeId = nodeByPnn(doc, pnn)?.nodeId;
+        const nodeId = nodeIds.get(pnn);
         if (nodeId !== undefined) to.add(nodeId);
       }
     }
@@ -177,6 +178,8 @@ export function propose(state: ClusterState, lead: Lead, draft: Document, why: s
     doc,
     acks: new Map(),
     to: listeners([parent, doc]),
+    nodeIds: new Map([...nodeIdsOf(parent), ...nodeIdsOf(doc)]),
+    missing: undefined,
     sinceMs: state.nowMs,
     acceptAtMs: state.nowMs,
     rounds: 0,
@@ -224,21 +227,29 @@ export function lookAtProposal(state: ClusterState, lead: Lead): void {
   });
   if (!isMajority) return;
   const isView = doc.version === doc.generation as bigint;
-  if (isView && !doc.view.prevMembers.every((member) => isOver(state, lead, open, member))) {
+  if (isView && isSomebodyMissing(state, lead, open)) {
     lead.lookAtMs = Math.min(lead.lookAtMs, state.nowMs + POLL_MS);
     return;
   }
   onEffective(state, lead, open);
 }
 
+/** Who was missing last time is asked first; but all of them must be over at one moment. */
+function isSomebodyMissing(state: ClusterState, lead: Lead, open: Proposal): boolean {
+  const { missing } = open;
+  if (missing !== undefined && !isOver(state, lead, open, missing)) return true;
+  open.missing = open.doc.view.prevMembers.find((member) => !isOver(state, lead, open, member));
+  return open.missing !== undefined;
+}
+
 /** Does a member of a view before not serve by it any more? */
 function isOver(
   state: ClusterState,
   lead: Lead,
-  { doc, acks }: Proposal,
+  { nodeIds, acks }: Proposal,
   { pnn, incarnation }: Member,
 ): boolean {
-  const nodeId = nodeByPnn(doc, pnn)?.nodeId ?? nodeByPnn(lead.effective ?? doc, pnn)?.nodeId;
+  const nodeId = nodeIds.get(pnn);
   const acked = nodeId === undefined ? undefined : acks.get(nodeId);
   if (acked !== undefined && acked >= incarnation) return true;
   const deadInc = nodeId === undefined ? undefined : state.deadInc.get(nodeId);

@@ -8,11 +8,16 @@
  *
  * Does NOT promise: that a member is well; only that it answered a moment ago.
  */
-import type { Document, DocumentNode, Member, Voter } from "../../../transport/wire/messages/document.ts";
-import type { Version } from "../../../transport/wire/terms.ts";
+import type {
+  Document,
+  DocumentNode,
+  Member,
+  Voter,
+} from "../../../transport/wire/messages/document.ts";
+import type { Generation, Incarnation, Pnn, Version } from "../../../transport/wire/terms.ts";
 import { blame, withBans } from "./ban.ts";
 import { answerDone, withAsks } from "./command.ts";
-import { isActive, isSameMembers, lifeOf, maxIncOf, votersAfter, withView } from "./document.ts";
+import { isActive, isSameMembers, livesOf, votersAfter, withView } from "./document.ts";
 import type { Lead } from "./lead.ts";
 import { memberText } from "./lead.ts";
 import { nextVersion, propose } from "./leader.ts";
@@ -20,7 +25,6 @@ import { movesBetween, reassign } from "./slots.ts";
 import type { ClusterState, Peer } from "./state.ts";
 import { NEVER, tell } from "./state.ts";
 import { mayLead, yieldLead } from "./yield.ts";
-import type { Generation, Pnn } from "../../../transport/wire/terms.ts";
 
 /** A deferred change is looked at so often. */
 const POLL_MS = 20;
@@ -102,8 +106,11 @@ function withDisks(state: ClusterState, doc: Document): Document {
 function wantedMembers(state: ClusterState, lead: Lead, doc: Document): Member[] {
   lead.outside.clear();
   const members: Member[] = [];
+  const present = livesOf(doc.view.members);
+  const maxInc = livesOf(doc.view.maxInc);
   for (const node of doc.nodes) {
-    const incarnation = wantedLife(state, lead, doc, node);
+    const { pnn } = node;
+    const incarnation = wantedLife(state, lead, node, present.get(pnn), maxInc.get(pnn));
     if (incarnation !== undefined) members.push({ pnn: node.pnn, incarnation });
   }
   return members.sort((one, other) => one.pnn - other.pnn);
@@ -112,15 +119,15 @@ function wantedMembers(state: ClusterState, lead: Lead, doc: Document): Member[]
 function wantedLife(
   state: ClusterState,
   lead: Lead,
-  doc: Document,
   node: DocumentNode,
-): Member["incarnation"] | undefined {
+  present: Incarnation | undefined,
+  maxInc: Incarnation = 0n as Incarnation,
+): Incarnation | undefined {
   if (!isActive(node)) return undefined;
   const peer = state.peers.get(node.nodeId);
-  const present = lifeOf(doc.view.members, node.pnn);
   if (present !== undefined && stays(state, lead, node, present, peer)) return present;
   if (peer === undefined) return undefined;
-  if (!state.rules.mayJoin(peer.incarnation, maxIncOf(doc.view, node.pnn))) return undefined;
+  if (!state.rules.mayJoin(peer.incarnation, maxInc)) return undefined;
   if (state.rules.isDead(state.deadInc.get(node.nodeId), peer.incarnation)) return undefined;
   if (isFresh(state, lead, peer)) return peer.incarnation;
   lead.outside.add(node.nodeId);
@@ -139,7 +146,7 @@ function stays(
   state: ClusterState,
   lead: Lead,
   node: DocumentNode,
-  incarnation: Member["incarnation"],
+  incarnation: Incarnation,
   peer: Peer | undefined,
 ): boolean {
   if (state.rules.isDead(state.deadInc.get(node.nodeId), incarnation)) return false;
@@ -174,13 +181,14 @@ function areSlotsWrong(doc: Document): boolean {
 }
 
 function whyView(standing: Document, members: readonly Member[]): string {
-  const before = standing.view.members;
+  const before = livesOf(standing.view.members);
+  const after = livesOf(members);
   const words: string[] = [];
-  for (const member of before) {
-    if (lifeOf(members, member.pnn) !== member.incarnation) words.push(`-${memberText(member)}`);
+  for (const member of standing.view.members) {
+    if (after.get(member.pnn) !== member.incarnation) words.push(`-${memberText(member)}`);
   }
   for (const member of members) {
-    if (lifeOf(before, member.pnn) !== member.incarnation) words.push(`+${memberText(member)}`);
+    if (before.get(member.pnn) !== member.incarnation) words.push(`+${memberText(member)}`);
   }
   return words.length === 0 ? "another view of the same members" : `view ${words.join(" ")}`;
 }

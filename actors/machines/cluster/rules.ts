@@ -2,14 +2,14 @@
  * The rules that safety hangs on, each a small function with the section that demands it.
  *
  * The machine asks this table and nothing else, so that a test may break one rule and see who notices; a machine that
- * runs has RULES. Each rule has a counter-example in section 13 of the paper (docs/CLUSTER.md repeats the table).
+ * runs has RULES. Each rule has a counter-example in section 13 of the paper; test/swarm/README.md says who notices what.
  *
  * Does NOT promise: that the rules are all of the protocol; what only costs time is in the parts of the machine.
  */
 import type { Digest } from "../../../transport/wire/messages/cluster.ts";
 import type { Document, Member } from "../../../transport/wire/messages/document.ts";
 import type { Incarnation, NodeId, Token, VoterId } from "../../../transport/wire/terms.ts";
-import { hasMajority, nodeByPnn, unionOf } from "./document.ts";
+import { hasMajority, nodeIdsOf, unionOf } from "./document.ts";
 import type { Lead, PromiseSeen } from "./lead.ts";
 import type { ClusterState } from "./state.ts";
 import { nextToken } from "./token.ts";
@@ -112,8 +112,9 @@ export const RULES: Rules = {
     const doc = lead.effective ?? lead.base;
     if (doc === undefined) return false;
     const { nowMs, timing } = state;
+    const nodeIds = nodeIdsOf(doc);
     return prevMembers.every(({ pnn, incarnation }) => {
-      const nodeId = nodeByPnn(doc, pnn)?.nodeId;
+      const nodeId = nodeIds.get(pnn);
       const peer = nodeId === undefined ? undefined : state.peers.get(nodeId);
       const isAnswering = peer !== undefined && nowMs - peer.recvMs <= timing.answeringMs &&
         peer.dsToken === lead.token && nowMs - peer.dsMs <= timing.answeringMs + timing.beatMs;

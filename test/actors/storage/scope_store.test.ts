@@ -13,6 +13,7 @@ import {
   ScopeStore,
 } from "../../../actors/storage/scope_store.ts";
 import { openTdb } from "../../../actors/storage/tdb_open.ts";
+import type { Image, ImageStore } from "../../../transport/image.ts";
 import { SimCrash, SimImageStore } from "../../../transport/sim/image.ts";
 import { CtdbxError } from "../../../transport/wire/errors.ts";
 import type { NodeId } from "../../../transport/wire/terms.ts";
@@ -116,7 +117,23 @@ test("what is asked of one scope is done in order", async () => {
 
 test("more scopes than files that stay open", async () => {
   const images = new SimImageStore({ seed: 1, reserveBytes: 65536 });
-  const store = new ScopeStore(images, FOLDER);
+  const open = new Set<Image>();
+  const counting: ImageStore = {
+    open(path, options) {
+      const image = images.open(path, options);
+      const close = image.close.bind(image);
+      image.close = () => {
+        open.delete(image);
+        close();
+      };
+      open.add(image);
+      return image;
+    },
+    exists: (path) => images.exists(path),
+    remove: (path) => images.remove(path),
+    rename: (from, to) => images.rename(from, to),
+  };
+  const store = new ScopeStore(counting, FOLDER);
   const names = Array.from({ length: OPEN_MAX + 9 }, (_, i) => `d/db${i}.tdb`);
   await Promise.all(
     names.map((name) => store.save(name, change({ put: [record(name, name, 1n)] }))),
@@ -124,7 +141,9 @@ test("more scopes than files that stay open", async () => {
   for (const name of names) {
     assert.equal((await store.load(name))?.records.map(({ value }) => value), [name]);
   }
+  assert.is(open.size, OPEN_MAX);
   await store.close();
+  assert.is(open.size, 0);
 });
 
 test("scopes have files of their own, and nothing else has", () => {

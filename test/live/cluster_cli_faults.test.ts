@@ -1,0 +1,253 @@
+/**
+ * Faults of nodes in a real cluster: killed, stopped, cut off, skewed, shut down in order, without its files.
+ *
+ * What a node may serve is read off its state page, as client programs do; a look every few milliseconds, while the
+ * fault lasts and until all is well again.
+ */
+
+import { rmSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import type { LeaderAnswer } from "../../cli/answers.ts";
+import { askOnce } from "../../cli/commands/asking.ts";
+import { supervisorOf } from "../../cli/processes.ts";
+import { readIdentity } from "../../actors/storage/node_identity.ts";
+import { RealDisk } from "../../transport/real_disk.ts";
+import { limit } from "../limit.ts";
+import { command, DevCluster, eventually, kill, type Moment } from "./dev_rig.ts";
+
+const test = suite<{ dev: DevCluster }>("live cluster faults");
+const ALL = [0, 1, 2];
+
+test.before(limit(60_000, async (context) => void (context.dev = await DevCluster.up(3))));
+test.after(limit(60_000, async ({ dev }) => await dev?.down()));
+
+/** Another node than these. */
+function other(...taken: readonly number[]): number {
+  return ALL.find((index) => !taken.includes(index)) as number;
+}
+
+/** Moments at which a life up to this one may serve. */
+function servedBy(seen: readonly Moment[], node: number, incarnation: bigint): readonly Moment[] {
+  return seen.filter((moment) =>
+    moment.node === node && moment.incarnation <= incarnation && moment.leftMs > 0
+  );
+}
+
+/** From when on the others serve by another view: the former life of `out` must not serve any more. */
+function afterNewView(seen: readonly Moment[], out: number, generation: bigint): Moment[] {
+  const at = seen.findIndex((moment) =>
+    moment.node !== out && moment.generation > generation && moment.leftMs > 0
+  );
+  return at < 0 ? [] : seen.slice(at);
+}
+
+test("kill -9 of a daemon: certified, and back in the view in a new life", async ({ dev }) => {
+  const leader = await dev.leader();
+  const victim = other(leader);
+  const before = await dev.node(victim, leader);
+  const socket = statSync(dev.paths(victim).socket).ino;
+  const pid = await dev.pid(victim);
+  const life = BigInt(before.incarnation ?? 0);
+  const seen = await dev.moments([victim], async () => {
+    kill(pid, "SIGKILL");
+    await eventually("a new life is in the view", async () => {
+      const { isMember, incarnation } = await dev.node(victim, leader);
+      return isMember && BigInt(incarnation ?? 0) > life;
+    });
+  });
+  const texts = (await dev.history(leader)).map(({ text }) => text);
+  const certified = texts.indexOf(`certain death of n${victim} up to life ${life}`);
+  assert.ok(certified >= 0, texts.join("\n"));
+  assert.not.ok(texts.some((text) => text.startsWith(`called dead n${victim}`)));
+  // Not once does the page of the former life say yes after one of the new life was there.
+  const isNew = seen.findIndex(({ incarnation }) => incarnation > life);
+  assert.equal(servedBy(seen.slice(isNew), victim, life), []);
+  await dev.well();
+  assert.is.not(await dev.pid(victim), pid);
+  // The socket of a killed daemon is there, and nobody listens: the next one takes its place.
+  assert.is.not(statSync(dev.paths(victim).socket).ino, socket);
+});
+
+test(
+  "SIGSTOP of the leader: another leads; woken, it serves nothing before it is in again",
+  limit(60_000, async ({ dev }) => {
+    const old = await dev.leader();
+    const witness = other(old);
+    const { incarnation } = await dev.node(old, witness);
+    const life = BigInt(incarnation ?? 0);
+    const generation = dev.moment(witness)?.generation ?? 0n;
+    const pid = await dev.pid(old);
+    const seen = await dev.moments(ALL, async () => {
+      kill(pid, "SIGSTOP");
+      try {
+        await dev.wait(`leader,not-leader=n${old},members=2,serving`, witness);
+        assert.match(await dev.dev("status"), new RegExp(`n${old} .* silent`));
+      } finally {
+        kill(pid, "SIGCONT");
+      }
+      await dev.well();
+    });
+    const later = afterNewView(seen, old, generation);
+    assert.ok(later.length > 0);
+    assert.equal(servedBy(later, old, life), []);
+    const { incarnation: newLife } = await dev.node(old, witness);
+    assert.ok(BigInt(newLife ?? 0) > life);
+    assert.is(await dev.leader(old), await dev.leader(witness));
+  }),
+);
+
+test(
+  "a follower that is cut off says so, serves nothing, and heals alone",
+  limit(60_000, async ({ dev }) => {
+    const leader = await dev.leader();
+    const victim = other(leader);
+    const { election } = await dev.json<LeaderAnswer>("leader show", leader);
+    const life = BigInt((await dev.node(victim, leader)).incarnation ?? 0);
+    const generation = dev.moment(leader)?.generation ?? 0n;
+    const seen = await dev.moments(ALL, async () => {
+      await dev.dev(`chaos partition n${victim} 5s`);
+      await dev.wait("members=2,serving", leader);
+      await dev.wait("not-leader,not-serving", victim);
+      const alone = await dev.run("leader show", victim);
+      assert.is(alone.exit, 6);
+      assert.match(alone.err, "a leader needs a majority");
+      assert.is((await dev.run("leader yield", victim)).exit, 6);
+      const health = await dev.run("cluster health", victim);
+      assert.is(health.exit, 8);
+      assert.match(health.out, "no leader is known");
+      assert.is((await dev.run("cluster health", leader)).exit, 8);
+      assert.is((await dev.run("node ping", leader)).exit, 9);
+      await dev.well();
+    });
+    const later = afterNewView(seen, victim, generation);
+    assert.ok(later.length > 0);
+    assert.equal(servedBy(later, victim, life), []);
+    // It came back without an election.
+    assert.is((await dev.json<LeaderAnswer>("leader show", leader)).election, election);
+    assert.is(await dev.leader(victim), leader);
+  }),
+);
+
+test(
+  "a leader that is cut off leads no longer, though the lock is still in its reach",
+  limit(60_000, async ({ dev }) => {
+    const old = await dev.leader();
+    const witness = other(old);
+    const life = BigInt((await dev.node(old, witness)).incarnation ?? 0);
+    const generation = dev.moment(witness)?.generation ?? 0n;
+    const seen = await dev.moments(ALL, async () => {
+      await dev.dev("chaos partition leader 6s");
+      await dev.wait(`leader,not-leader=n${old},members=2,serving`, witness);
+      await dev.wait(`not-leader=n${old},not-serving`, old);
+      await dev.well();
+    });
+    const later = afterNewView(seen, old, generation);
+    assert.ok(later.length > 0);
+    assert.equal(servedBy(later, old, life), []);
+  }),
+);
+
+test("a clock that runs fast and a wall clock that jumps change nothing", async ({ dev }) => {
+  const { leader, election } = await dev.json<LeaderAnswer>("leader show");
+  const { generation } = await dev.status();
+  const wallMs = async (index: number) =>
+    (await askOnce(dev.paths(index), "node ping") as { wallMs: number }).wallMs;
+  for (const index of ALL) {
+    await dev.dev(`chaos skew n${index} 1m`);
+    assert.ok(await wallMs(index) - Date.now() > 3_500_000);
+    const counted = async () =>
+      Number((await dev.json<Record<string, unknown>>("node status", index))["messagesReceived"]);
+    const start = await counted();
+    await eventually("twenty more messages", async () => await counted() >= start + 20);
+  }
+  await dev.well();
+  const after = await dev.json<LeaderAnswer>("leader show");
+  assert.equal([after.leader, after.election], [leader, election]);
+  assert.is((await dev.status()).generation, generation);
+});
+
+test(
+  "a planned stop of the leader's node: no lease of the others runs out",
+  limit(60_000, async ({ dev }) => {
+    const old = await dev.leader();
+    const others = ALL.filter((index) => index !== old);
+    const known = await Promise.all(others.map(async (index) => (await dev.history(index)).length));
+    const seen = await dev.moments(others, async () => {
+      await dev.ok("daemon stop", old);
+      for (const index of others) {
+        await dev.wait(`leader,not-leader=n${old},members=2,serving`, index);
+      }
+    });
+    // 0: frozen, while the view changes. Below 0: a lease that ran out.
+    assert.equal(seen.filter(({ leftMs }) => leftMs < 0), []);
+    for (const [at, index] of others.entries()) {
+      const news = (await dev.history(index)).slice(known[at]).map(({ text }) => text);
+      assert.not.ok(news.includes("suspect: no sign of a leader"), news.join("\n"));
+    }
+    assert.is(supervisorOf(dev.paths(old).run), undefined);
+    assert.is((await dev.run("daemon stop", old)).exit, 3);
+    await dev.ok("daemon start", old);
+    await dev.well();
+  }),
+);
+
+test("a supervisor that is killed takes its daemon with it; the keeper starts both again", async ({ dev }) => {
+  const victim = other(await dev.leader());
+  const pid = await dev.pid(victim);
+  // The one that `daemon start` has made in the test before is nobody's child.
+  await dev.ok("daemon stop", victim);
+  await command(["dev", "down", "--home", dev.home]);
+  await dev.dev("up");
+  const supervisor = supervisorOf(dev.paths(victim).run) ?? 0;
+  assert.is.not(await dev.pid(victim), pid);
+  const daemon = await dev.pid(victim);
+  kill(supervisor, "SIGKILL");
+  await eventually("both are new", async () => {
+    const now = supervisorOf(dev.paths(victim).run);
+    return now !== undefined && now !== supervisor &&
+      await dev.pid(victim).catch(() => daemon) !== daemon;
+  });
+  await dev.well();
+});
+
+test(
+  "a node without its metadata gets another disk, and comes back without a vote that it forgot",
+  limit(60_000, async ({ dev }) => {
+    const leader = await dev.leader();
+    const victim = other(leader);
+    const { state } = dev.paths(victim);
+    const disk = new RealDisk();
+    const before = readIdentity(disk, state);
+    await dev.ok("daemon stop", victim);
+    for (const name of ["meta.a", "meta.b"]) rmSync(join(state, name));
+    await dev.ok("daemon start", victim);
+    const after = readIdentity(disk, state);
+    assert.is(after?.nodeId, before?.nodeId);
+    assert.is.not(after?.diskId, before?.diskId);
+    await dev.wait("members=3", leader);
+    await dev.wait("serving", victim);
+  }),
+);
+
+test(
+  "a node with an empty state folder belongs to no cluster, and says so; the others go on",
+  limit(60_000, async ({ dev }) => {
+    const leader = await dev.leader();
+    const victim = other(leader);
+    await dev.ok("daemon stop", victim);
+    rmSync(dev.paths(victim).state, { recursive: true });
+    await dev.ok("daemon start", victim);
+    const { out, exit } = await dev.run("cluster health", victim);
+    assert.is(exit, 8);
+    assert.match(out, "this node belongs to no cluster yet");
+    assert.is((await dev.json<Record<string, unknown>>("node status", victim))["serving"], false);
+    assert.is((await dev.run("node list", victim)).exit, 3);
+    assert.is((await dev.run("slot map", victim)).exit, 3);
+    assert.match(await dev.ok("cluster status", victim), "no document yet");
+    await dev.wait("members=2,serving", leader);
+  }),
+);
+
+test.run();

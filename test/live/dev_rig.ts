@@ -1,0 +1,223 @@
+/**
+ * A development cluster of real processes for live tests, and commands that are run against it in this process.
+ *
+ *   const dev = await DevCluster.up(3);   await dev.ok("leader yield");   await dev.wait("leader");   await dev.down();
+ *
+ * Does NOT promise: order between what a command says and what another node knows; wait for what is wanted.
+ */
+
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import process from "node:process";
+import * as assert from "uvu/assert";
+import { StatePage } from "../../actors/storage/state_page.ts";
+import type { ClusterAnswer, HistoryAnswer, NodeAnswer } from "../../cli/answers.ts";
+import { askOnce } from "../../cli/commands/asking.ts";
+import type { NodePaths } from "../../cli/config.ts";
+import { devNode, readPlan } from "../../cli/dev_cluster.ts";
+import { isAlive, until } from "../../cli/processes.ts";
+import { run } from "../../cli/run.ts";
+import { RealClock } from "../../transport/real_clock.ts";
+import { RealImageStore } from "../../transport/real_image.ts";
+import { capture } from "../cli/capture.ts";
+import { tool } from "../tools.ts";
+
+/** What a command did. */
+export interface Outcome {
+  readonly exit: number;
+  readonly out: string;
+  readonly err: string;
+}
+
+/** Longest wait of a test for a cluster, seconds. */
+export const WAIT_S = 20;
+
+/** What a mapped state page allows at a moment. */
+export interface Moment {
+  readonly node: number;
+  readonly incarnation: bigint;
+  readonly generation: bigint;
+  /** Lease end minus now, ms; 0 when the page grants nothing. */
+  readonly leftMs: number;
+}
+
+const IMAGES = new RealImageStore();
+
+/** Runs a command in this process; words that hold blanks go as an array. */
+export async function command(words: string | readonly string[]): Promise<Outcome> {
+  const terminal = capture();
+  const list = typeof words === "string" ? words.split(" ") : words;
+  const exit = await run(list, { terminal, store: IMAGES });
+  return { exit, out: terminal.outText(), err: terminal.errText() };
+}
+
+/** One cluster in a folder of its own. */
+export class DevCluster {
+  readonly home: string;
+  readonly nodes: number;
+  readonly #clock = new RealClock();
+
+  private constructor(home: string, nodes: number) {
+    this.home = home;
+    this.nodes = nodes;
+  }
+
+  /** Makes and starts one; skips the test when there is no nats-server. */
+  static async up(nodes: number): Promise<DevCluster> {
+    tool("nats-server");
+    const home = mkdtempSync(join(tmpdir(), "ctdbx-dev-"));
+    const dev = new DevCluster(home, nodes);
+    const outcome = await command(["dev", "up", "--nodes", String(nodes), "--home", home]);
+    if (outcome.exit !== 0) {
+      await dev.down();
+      throw new Error(`dev up: ${outcome.err}`);
+    }
+    return dev;
+  }
+
+  paths(index: number): NodePaths {
+    return devNode(this.home, index);
+  }
+
+  get port(): number {
+    return readPlan(this.home)?.port ?? 0;
+  }
+
+  /** Runs `ctdbx WORDS` at a node. */
+  async run(words: string | readonly string[], index = 0): Promise<Outcome> {
+    const list = typeof words === "string" ? words.split(" ") : words;
+    return await command([...list, "--home", join(this.home, `n${index}`)]);
+  }
+
+  /** The same, demanded to succeed; its stdout. */
+  async ok(words: string | readonly string[], index = 0): Promise<string> {
+    const { exit, out, err } = await this.run(words, index);
+    assert.is(exit, 0, `${words}: ${err}`);
+    return out;
+  }
+
+  /** Runs `ctdbx dev WORDS`, demanded to succeed. */
+  async dev(words: string): Promise<string> {
+    const { exit, out, err } = await command(["dev", ...words.split(" "), "--home", this.home]);
+    assert.is(exit, 0, `dev ${words}: ${err}`);
+    return out;
+  }
+
+  async json<T>(words: string, index = 0): Promise<T> {
+    return JSON.parse(await this.ok(`${words} -o json`, index)) as T;
+  }
+
+  /** Waits for conditions, all at the same time, as a node sees them. */
+  async wait(conditions: string, index = 0): Promise<void> {
+    await this.ok(["cluster", "wait", "--for", conditions, "--timeout", String(WAIT_S)], index);
+  }
+
+  /** Waits until each of these nodes says that all is well; all nodes when none is named. */
+  async well(...indices: number[]): Promise<void> {
+    const all = indices.length > 0 ? indices : Array.from({ length: this.nodes }, (_, at) => at);
+    for (const index of all) await this.wait("all-ok", index);
+  }
+
+  async status(index = 0): Promise<ClusterAnswer> {
+    return await this.json<ClusterAnswer>("cluster status", index);
+  }
+
+  async history(index: number): Promise<readonly HistoryAnswer[]> {
+    return await askOnce(this.paths(index), "leader history") as HistoryAnswer[];
+  }
+
+  /** The number of the node that leads, as node `index` sees it. */
+  async leader(index = 0): Promise<number> {
+    const { leaderPnn } = await this.status(index);
+    assert.type(leaderPnn, "number");
+    return leaderPnn as number;
+  }
+
+  async node(of: number, index = 0): Promise<NodeAnswer> {
+    const { nodes } = await this.status(index);
+    return nodes.find(({ pnn }) => pnn === of) as NodeAnswer;
+  }
+
+  /** The process of a node's daemon. */
+  async pid(index: number): Promise<number> {
+    const { pid } = await askOnce(this.paths(index), "node process") as { pid: number };
+    return pid;
+  }
+
+  /** What the state page of a node allows now; undefined: there is none, or it is being made. */
+  moment(index: number): Moment | undefined {
+    let page: StatePage;
+    try {
+      page = StatePage.open(IMAGES, join(this.paths(index).run, "state"));
+    } catch {
+      return undefined;
+    }
+    const state = page.read();
+    const nowNs = BigInt(Math.round(this.#clock.nowMs() * 1e6));
+    page.close();
+    if (state === undefined) return undefined;
+    const { incarnation, generation, leaseEndNs } = state;
+    const leftMs = leaseEndNs === 0n ? 0 : Number(leaseEndNs - nowNs) / 1e6;
+    return { node: index, incarnation, generation, leftMs };
+  }
+
+  /** Looks at the pages of nodes all the time until `work` is done; answers what was seen. */
+  async moments(indices: readonly number[], work: () => Promise<unknown>): Promise<Moment[]> {
+    const seen: Moment[] = [];
+    let isOn = true;
+    const done = work().finally(() => isOn = false);
+    while (isOn) {
+      for (const index of indices) {
+        const moment = this.moment(index);
+        if (moment !== undefined) seen.push(moment);
+      }
+      await new Promise((resolve) => setTimeout(resolve, 3));
+    }
+    await done;
+    return seen;
+  }
+
+  /** Ids of all processes with the folder of this cluster in their command line. */
+  processes(): number[] {
+    return processesOf(this.home);
+  }
+
+  /** Ends all of it, by force in the end, and removes it. */
+  async down(): Promise<void> {
+    await command(["dev", "down", "--home", this.home]);
+    const left = this.processes();
+    for (const pid of left) kill(pid, "SIGKILL");
+    await until(() => left.every((pid) => !isAlive(pid)), 5000);
+    rmSync(this.home, { recursive: true, force: true });
+  }
+}
+
+/** Ids of living processes whose command line names a folder, this one apart. */
+export function processesOf(folder: string): number[] {
+  return readdirSync("/proc").filter((name) => /^\d+$/.test(name)).map(Number).filter((pid) => {
+    try {
+      const line = readFileSync(`/proc/${pid}/cmdline`, "utf8");
+      return pid !== process.pid && line.includes(folder) && isAlive(pid);
+    } catch {
+      return false;
+    }
+  });
+}
+
+/** Signals a process; nothing happens when it has gone. */
+export function kill(pid: number, name: NodeJS.Signals): void {
+  try {
+    process.kill(pid, name);
+  } catch (error) {
+    if ((error as { code?: string }).code !== "ESRCH") throw error;
+  }
+}
+
+/** Looks until something is so; fails with `what` when it is not within WAIT_S. */
+export async function eventually(
+  what: string,
+  done: () => boolean | Promise<boolean>,
+): Promise<void> {
+  assert.ok(await until(done, WAIT_S * 1000), `not within ${WAIT_S} s: ${what}`);
+}

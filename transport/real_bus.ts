@@ -1,0 +1,360 @@
+/**
+ * The Bus port on NATS: one connection, kept up for ever through the official client.
+ *
+ *   disconnected --dial, greeting, log-in--> connected
+ *        ^            no: back off, 50 ms to 1 s   |
+ *        '--- no sign of the server for 2-3 s, cut, slow consumer
+ *
+ * The client's own reconnecting is switched off: it keeps what was published in the meantime and sends it later. Each
+ * connection is a client of its own on a socket of ours (real_nats_socket.ts); the old one is dropped as it is, and
+ * subscriptions are made anew on the next.
+ *
+ * Does NOT promise: that a message published in the moment of a cut arrives, or that it does not. Whoever needs to
+ * know asks for an answer; `watch` tells of cuts.
+ */
+import {
+  errors,
+  type Msg,
+  type NatsConnection,
+  NatsConnectionImpl,
+  setTransportFactory,
+} from "nats";
+import { checkPattern, checkPayload, checkSubject, checkWait } from "./bus_checks.ts";
+import { addressOf, NatsSocket, reasonOf } from "./real_nats_socket.ts";
+import { CtdbxError } from "./wire/errors.ts";
+import { MESSAGE_MAX } from "./wire/limits.ts";
+import type { Bus, BusMessage, BusStatus, Clock, Dice, Log } from "./world.ts";
+
+export type { NatsConnection };
+
+/** How to connect. */
+export interface BusOptions {
+  /** Servers as `host:port` or `nats://host:port`, tried in this order. */
+  readonly servers: readonly string[];
+  /** Who we are, for the operator of the server. */
+  readonly name: string;
+  /** First tokens of the subjects that answers come to; a server with permissions goes by them. Default `_INBOX`. */
+  readonly inboxPrefix?: string;
+  readonly user?: string;
+  readonly password?: string;
+  readonly token?: string;
+  readonly clock: Clock;
+  readonly dice: Dice;
+  readonly log: Log;
+}
+
+/** What was published before close() has so long to go out. */
+const LAST_FLUSH_MS = 1000;
+/** Time of the whole log-in after the greeting. */
+const LOGIN_MS = 2000;
+const PING_MS = 1000;
+/** Pings without an answer after which the server counts as gone. */
+const PINGS_OUT = 2;
+/** Pause before a new try: doubled each time, give or take a quarter. */
+const BACKOFF_MIN_MS = 50;
+const BACKOFF_MAX_MS = 1000;
+
+interface Subscription {
+  readonly pattern: string;
+  readonly onMessage: (message: BusMessage) => void;
+  /** Ends it on the connection that is up; undefined while there is none. */
+  end: (() => void) | undefined;
+}
+
+/** The bus on NATS. Starts disconnected and dials at once. */
+export class RealBus implements Bus {
+  readonly #options: BusOptions;
+  readonly #subscriptions = new Set<Subscription>();
+  readonly #watchers = new Set<(status: BusStatus) => void>();
+  /** What waits for an answer fails with it when the connection is cut. */
+  readonly #waits = new Set<(error: CtdbxError) => void>();
+  #client: NatsConnection | undefined;
+  #status: BusStatus = "disconnected";
+  #payloadMax = MESSAGE_MAX;
+  #trouble: string | undefined = "not connected yet";
+  #stopWaiting: () => void = () => {};
+  #tries = 0;
+
+  constructor(options: BusOptions) {
+    if (options.servers.length === 0) throw new RangeError("Cannot connect: no server is named");
+    for (const server of options.servers) addressOf(server);
+    if (options.inboxPrefix !== undefined) checkSubject(options.inboxPrefix);
+    this.#options = options;
+    void this.#dialOn();
+  }
+
+  get status(): BusStatus {
+    return this.#status;
+  }
+
+  get payloadMax(): number {
+    return this.#payloadMax;
+  }
+
+  /** Why it is not connected, a phrase; undefined while it is. */
+  get trouble(): string | undefined {
+    return this.#trouble;
+  }
+
+  /** The client's connection, for what the port does not offer (real_kv.ts); another one after each cut. */
+  get client(): NatsConnection | undefined {
+    return this.#client;
+  }
+
+  publish(subject: string, payload: Uint8Array, reply?: string): void {
+    checkSubject(subject);
+    if (reply !== undefined) checkSubject(reply);
+    checkPayload(subject, payload, this.#payloadMax);
+    this.#alive(`publish to ${subject}`);
+    const client = this.#client;
+    // A client that has just died says so by a throw, a moment before we are told.
+    if (client === undefined || client.isClosed()) return;
+    // The client keeps what it is given until the turn ends; the caller may use its buffer again at once.
+    client.publish(subject, payload.slice(), reply === undefined ? {} : { reply });
+  }
+
+  subscribe(pattern: string, onMessage: (message: BusMessage) => void): () => void {
+    checkPattern(pattern);
+    this.#alive(`subscribe to ${pattern}`);
+    const subscription: Subscription = { pattern, onMessage, end: undefined };
+    this.#subscriptions.add(subscription);
+    const client = this.#client;
+    if (client !== undefined && !client.isClosed()) this.#start(client, subscription);
+    return () => {
+      if (!this.#subscriptions.delete(subscription)) return;
+      subscription.end?.();
+      subscription.end = undefined;
+    };
+  }
+
+  async request(subject: string, payload: Uint8Array, timeoutMs: number): Promise<BusMessage> {
+    checkSubject(subject);
+    checkPayload(subject, payload, this.#payloadMax);
+    checkWait(timeoutMs);
+    const what = `ask ${subject}`;
+    const client = this.#connected(what);
+    const answer = client.request(subject, payload.slice(), { timeout: timeoutMs });
+    try {
+      return messageOf(await this.#orCut(what, answer));
+    } catch (error) {
+      throw requestError(what, error, timeoutMs);
+    }
+  }
+
+  watch(onStatus: (status: BusStatus) => void): () => void {
+    this.#watchers.add(onStatus);
+    return () => void this.#watchers.delete(onStatus);
+  }
+
+  async flush(timeoutMs: number): Promise<void> {
+    checkWait(timeoutMs);
+    const what = "flush";
+    const client = this.#connected(what);
+    let callOff = () => {};
+    const late = new Promise<never>((_, reject) => {
+      callOff = this.#options.clock.after(timeoutMs, () => reject(tooLate(what, timeoutMs)));
+    });
+    try {
+      await this.#orCut(what, Promise.race([client.flush(), late]));
+    } catch (error) {
+      throw requestError(what, error, timeoutMs);
+    } finally {
+      callOff();
+    }
+  }
+
+  async close(): Promise<void> {
+    if (this.#status === "closed") return;
+    const client = this.#client;
+    // What was published before goes out first, if the server takes it soon.
+    if (client !== undefined) await this.flush(LAST_FLUSH_MS).catch(() => {});
+    this.#drop("the bus was closed");
+    this.#set("closed");
+    this.#stopWaiting();
+    this.#subscriptions.clear();
+    await client?.close();
+  }
+
+  /** Dials until a connection stands or the bus is closed. */
+  async #dialOn(): Promise<void> {
+    const { servers, log } = this.#options;
+    let said = "";
+    while (this.#status !== "closed") {
+      const server = servers[this.#tries % servers.length] ?? "";
+      try {
+        const client = await this.#login(server);
+        if (!this.#isWanted(client)) return;
+        this.#up(client, server);
+        return;
+      } catch (error) {
+        this.#trouble = reasonOf(server, error);
+        if (said !== this.#trouble) log.write("warning", `No NATS: ${this.#trouble}`, { server });
+        said = this.#trouble;
+      }
+      this.#tries += 1;
+      await this.#pause();
+    }
+  }
+
+  #login(server: string): Promise<NatsConnection> {
+    const { name, inboxPrefix, user, password, token } = this.#options;
+    // The client keeps it for the whole thread; nobody else connects with it here.
+    setTransportFactory({ factory: () => new NatsSocket() });
+    return NatsConnectionImpl.connect({
+      servers: [server],
+      name,
+      reconnect: false,
+      ignoreClusterUpdates: true,
+      noAsyncTraces: true,
+      timeout: LOGIN_MS,
+      pingInterval: PING_MS,
+      maxPingOut: PINGS_OUT,
+      ...(inboxPrefix === undefined ? {} : { inboxPrefix }),
+      ...(user === undefined ? {} : { user }),
+      ...(password === undefined ? {} : { pass: password }),
+      ...(token === undefined ? {} : { token }),
+    });
+  }
+
+  /** The bus may have been closed while the client logged in. */
+  #isWanted(client: NatsConnection): boolean {
+    if (this.#status !== "closed") return true;
+    void client.close();
+    return false;
+  }
+
+  #up(client: NatsConnection, server: string): void {
+    this.#client = client;
+    this.#tries = 0;
+    this.#trouble = undefined;
+    this.#payloadMax = Math.min(client.info?.max_payload ?? MESSAGE_MAX, MESSAGE_MAX);
+    for (const subscription of this.#subscriptions) this.#start(client, subscription);
+    void this.#listen(client);
+    void client.closed().then((error) => this.#down(client, error?.message ?? "the server closed"));
+    this.#options.log.write("info", "Connected to NATS", {
+      server,
+      serverVersion: client.info?.version,
+    });
+    this.#set("connected");
+  }
+
+  /** Follows what the client says about itself. */
+  async #listen(client: NatsConnection): Promise<void> {
+    for await (const event of client.status()) {
+      if (event.type === "staleConnection") this.#down(client, "the server does not answer pings");
+      if (event.type === "disconnect") this.#down(client, "the connection was cut");
+      if (event.type !== "error") continue;
+      // Slow Consumer, Authorization Violation, permissions: the server cuts by itself where it means to.
+      this.#options.log.write("warning", "NATS complains", { text: event.error.message });
+    }
+  }
+
+  #down(client: NatsConnection, why: string): void {
+    if (client !== this.#client) return;
+    this.#drop(why);
+    // Not awaited: with a server that hangs it may take its time. It sends nothing more.
+    void client.close().catch(() => {});
+    this.#options.log.write("warning", `NATS is gone: ${why}`);
+    this.#set("disconnected");
+    if (this.status !== "closed") void this.#dialOn();
+  }
+
+  #drop(why: string): void {
+    this.#client = undefined;
+    this.#trouble = why;
+    for (const subscription of this.#subscriptions) subscription.end = undefined;
+    const error = new CtdbxError("timeout", why);
+    for (const fail of [...this.#waits]) fail(error);
+  }
+
+  #start(client: NatsConnection, subscription: Subscription): void {
+    const { pattern, onMessage } = subscription;
+    const { log } = this.#options;
+    const started = client.subscribe(pattern, {
+      callback: (error, message) => {
+        if (error !== null) {
+          log.write("error", "NATS refuses a subscription", { pattern, text: error.message });
+          return;
+        }
+        // A cut connection may still hold messages; another one has taken its place.
+        if (client !== this.#client || !this.#subscriptions.has(subscription)) return;
+        // A throw would end the client's reader: the connection would look alive and be deaf.
+        try {
+          onMessage(messageOf(message));
+        } catch (thrown) {
+          log.write("error", "The handler of a message threw", { pattern, error: thrown });
+        }
+      },
+    });
+    subscription.end = () => started.unsubscribe();
+  }
+
+  #set(status: BusStatus): void {
+    if (this.#status === status || this.#status === "closed") return;
+    this.#status = status;
+    for (const onStatus of [...this.#watchers]) onStatus(status);
+  }
+
+  #alive(what: string): void {
+    if (this.#status === "closed") {
+      throw new CtdbxError("state", `Cannot ${what}: the bus is closed`);
+    }
+  }
+
+  #connected(what: string): NatsConnection {
+    this.#alive(what);
+    if (this.#client !== undefined) return this.#client;
+    throw new CtdbxError("state", `Cannot ${what}: not connected to NATS (${this.#trouble})`);
+  }
+
+  /** The answer; or, when the connection is cut before: "timeout", for what was asked may have been done. */
+  #orCut<T>(what: string, answer: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const fail = (error: CtdbxError) => {
+        this.#waits.delete(fail);
+        reject(new CtdbxError("timeout", `Cannot ${what}: ${error.message}, no answer came`));
+      };
+      this.#waits.add(fail);
+      answer.then(resolve, reject).finally(() => this.#waits.delete(fail));
+    });
+  }
+
+  #pause(): Promise<void> {
+    const { clock, dice } = this.#options;
+    const fullMs = Math.min(BACKOFF_MAX_MS, BACKOFF_MIN_MS * 2 ** Math.min(this.#tries - 1, 10));
+    return new Promise((resolve) => {
+      const callOff = clock.after(fullMs * (75 + dice.below(51)) / 100, resolve);
+      this.#stopWaiting = () => {
+        callOff();
+        resolve();
+      };
+    });
+  }
+}
+
+function messageOf(message: Msg): BusMessage {
+  const { subject, data, reply } = message;
+  return { subject, payload: data, reply: reply === "" ? undefined : reply };
+}
+
+function tooLate(what: string, timeoutMs: number): CtdbxError {
+  return new CtdbxError("timeout", `Cannot ${what}: no answer within ${timeoutMs} ms`);
+}
+
+/** What the client throws, in our words. */
+function requestError(what: string, error: unknown, timeoutMs: number): CtdbxError {
+  if (error instanceof CtdbxError) return error;
+  const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
+  if (error instanceof errors.NoRespondersError || cause instanceof errors.NoRespondersError) {
+    return new CtdbxError("not_found", `Cannot ${what}: nobody listens`, { cause: error });
+  }
+  if (error instanceof errors.TimeoutError) return tooLate(what, timeoutMs);
+  if (
+    error instanceof errors.PermissionViolationError ||
+    cause instanceof errors.PermissionViolationError
+  ) {
+    return new CtdbxError("denied", `Cannot ${what}: the server forbids it`, { cause: error });
+  }
+  const text = error instanceof Error ? error.message : String(error);
+  return new CtdbxError("timeout", `Cannot ${what}: ${text}, no answer came`, { cause: error });
+}

@@ -1,0 +1,188 @@
+/**
+ * A real nats-server as a child: found, configured, started, stopped.
+ *
+ *   find: CTDBX_NATS_SERVER | PATH | /usr/sbin | the cache where build/setup.ts unpacks Debian's package
+ *   start: FOLDER/nats.conf -> nats-server -c -> "Listening ..." for each port, "Server is ready" -> ports are known
+ *
+ * It dies with this process. Its log lines go through us, so that its last words can be told when it does not start.
+ *
+ * Does NOT promise: that the port is still free when the server comes back on it after a stop.
+ */
+import { accessSync, constants } from "node:fs";
+import { delimiter, join } from "node:path";
+import process from "node:process";
+import { natsConfig, type NatsServerOptions } from "./nats_config.ts";
+import { CtdbxError } from "./wire/errors.ts";
+import type { Child, Clock, Disk, Host } from "./world.ts";
+
+/** A server that is not ready by then is stopped, ms. JetStream may have much to read. */
+const READY_MS = 15_000;
+/** Time to end by itself before it is killed, ms. */
+const STOP_MS = 5000;
+/** Last words that are kept. */
+const LINES_KEPT = 20;
+
+/** What starting needs. */
+export interface NatsStart extends NatsServerOptions {
+  /** Folder for nats.conf; made when absent. */
+  readonly folder: string;
+  /** The program; what findNatsServer() says when absent. */
+  readonly program?: string;
+  /** Each line of its log. */
+  readonly onLine?: (line: string) => void;
+}
+
+/** The parts of the world that are needed. */
+export interface NatsParts {
+  readonly host: Host;
+  readonly disk: Disk;
+  readonly clock: Clock;
+}
+
+/** A server that listens. */
+export interface NatsServer {
+  readonly child: Child;
+  /** host:port for clients. */
+  readonly address: string;
+  readonly port: number;
+  /** Port for routes; undefined without cluster. */
+  readonly clusterPort: number | undefined;
+  /** Port for leaf nodes; undefined when it takes none. */
+  readonly leafPort: number | undefined;
+  /** Ends it, by force when it does not listen. Resolves when it is gone. */
+  stop(): Promise<void>;
+}
+
+/** The program, wherever it is. Throws "not_found" with what to do. */
+export function findNatsServer(env: Readonly<Record<string, string | undefined>>): string {
+  const named = env["CTDBX_NATS_SERVER"];
+  if (named !== undefined && named !== "") {
+    if (isExecutable(named)) return named;
+    throw new CtdbxError("not_found", `Cannot start ${named} (CTDBX_NATS_SERVER): no program`);
+  }
+  const cache = env["XDG_CACHE_HOME"] || join(env["HOME"] ?? "/tmp", ".cache");
+  const folders = [
+    ...(env["PATH"] ?? "").split(delimiter).filter((folder) => folder !== ""),
+    "/usr/sbin",
+    "/usr/local/sbin",
+    join(cache, "ctdbx/usr/sbin"),
+  ];
+  const found = folders.map((folder) => join(folder, "nats-server")).find(isExecutable);
+  if (found !== undefined) return found;
+  throw new CtdbxError(
+    "not_found",
+    "Cannot start nats-server: it is not installed (Debian: apt-get install nats-server), " +
+      "not unpacked in the cache, and CTDBX_NATS_SERVER names none",
+  );
+}
+
+/** Starts a server and waits until it listens. Throws "exists" (port in use), "not_found", "timeout", "io". */
+export async function startNatsServer(parts: NatsParts, start: NatsStart): Promise<NatsServer> {
+  const program = start.program ?? findNatsServer(process.env);
+  const config = join(start.folder, "nats.conf");
+  const text = natsConfig(start);
+  parts.disk.makeFolder(start.folder);
+  await new Promise<void>((resolve, reject) => {
+    const bytes = new TextEncoder().encode(text);
+    parts.disk.replace(config, bytes, (error) => error === undefined ? resolve() : reject(error));
+  });
+  const birth = new Birth(start);
+  // It logs on standard error; the shell is gone once it runs.
+  const command = ["/bin/sh", "-c", 'exec "$0" "$@" 2>&1', program, "-c", config];
+  const child = await parts.host.start(command, {
+    onLine: (line) => {
+      birth.hear(line);
+      start.onLine?.(line);
+    },
+  });
+  void child.ended.then(() => birth.dead());
+  const callOff = parts.clock.after(READY_MS, () => birth.late());
+  try {
+    await birth.ready;
+  } catch (error) {
+    await stopChild(parts.clock, child);
+    throw error;
+  } finally {
+    callOff();
+  }
+  const { port = 0, clusterPort, leafPort } = birth;
+  return {
+    child,
+    address: `${start.client.host ?? "127.0.0.1"}:${port}`,
+    port,
+    clusterPort,
+    leafPort,
+    stop: () => stopChild(parts.clock, child),
+  };
+}
+
+/** Follows the first lines of a server until all its ports are known. */
+class Birth {
+  readonly ready: Promise<void>;
+  port: number | undefined;
+  clusterPort: number | undefined;
+  leafPort: number | undefined;
+  readonly #start: NatsStart;
+  readonly #lines: string[] = [];
+  #resolve: () => void = () => {};
+  #reject: (error: CtdbxError) => void = () => {};
+  #isReady = false;
+
+  constructor(start: NatsStart) {
+    this.#start = start;
+    this.ready = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+  }
+
+  hear(line: string): void {
+    if (line.trim() !== "") this.#lines.push(line);
+    if (this.#lines.length > LINES_KEPT) this.#lines.shift();
+    const match = /Listening for (client|route|leafnode) connections on .*:(\d+)\s*$/.exec(line);
+    const port = Number(match?.[2]);
+    if (match?.[1] === "client") this.port = port;
+    if (match?.[1] === "route") this.clusterPort = port;
+    if (match?.[1] === "leafnode") this.leafPort = port;
+    this.#isReady ||= /Server is ready/.test(line);
+    const { cluster, leafListen } = this.#start;
+    const isAll = this.#isReady && this.port !== undefined &&
+      (cluster === undefined || this.clusterPort !== undefined) &&
+      (leafListen === undefined || this.leafPort !== undefined);
+    if (isAll) this.#resolve();
+  }
+
+  dead(): void {
+    const grave = this.#lines.findLast((line) => /\[(?:FTL|ERR)\]|^nats-server: /.test(line));
+    const last = grave ?? this.#lines.at(-1) ?? "it ended and said nothing";
+    const why = last.replace(/^.*\[(?:FTL|ERR|INF)\]\s*/, "");
+    const inUse = /address already in use/.test(why);
+    const hint = inUse ? " (another server runs there?)" : "";
+    const what = `Cannot start NATS server ${this.#start.name}`;
+    this.#reject(new CtdbxError(inUse ? "exists" : "io", `${what}: ${why}${hint}`));
+  }
+
+  late(): void {
+    const last = this.#lines.at(-1) ?? "";
+    this.#reject(
+      new CtdbxError("timeout", `Cannot start NATS server: not ready in ${READY_MS} ms; ${last}`),
+    );
+  }
+}
+
+async function stopChild(clock: Clock, child: Child): Promise<void> {
+  child.signal("SIGTERM");
+  child.signal("SIGCONT"); // a stopped one would not hear it
+  const callOff = clock.after(STOP_MS, () => child.signal("SIGKILL"));
+  await child.ended;
+  callOff();
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}

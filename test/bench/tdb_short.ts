@@ -1,5 +1,5 @@
 /**
- * The comparison with libtdb that `npm start` shows: some seconds, 10 k records, this runtime only.
+ * The comparison with libtdb that `npm run demo:tdb` shows: some seconds, 10 k records, this runtime only.
  *
  *   bun test/bench/tdb_short.ts [--json]
  *

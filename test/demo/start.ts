@@ -1,5 +1,5 @@
 /**
- * What `npm start` shows: one TDB file in the hands of two programs at the same moment.
+ * What `npm run demo:tdb` shows: one TDB file in the hands of two programs at the same moment.
  *
  *   tdbtool (Debian, libtdb) <-- one file, its locks --> ctdbx (this process)
  *   each changes it, both look; a transaction is seen only when it is committed; both check it; a race

@@ -1,4 +1,4 @@
-/** What `npm start` shows is true: both programs see each other's changes in one file. The race is left out. */
+/** What `npm run demo:tdb` shows is true: both programs see each other's changes in one file. The race is left out. */
 
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
@@ -6,7 +6,7 @@ import { capture } from "../cli/capture.ts";
 import { demonstrate } from "../demo/start.ts";
 import { tool } from "../tools.ts";
 
-const test = suite("npm start");
+const test = suite("npm run demo:tdb");
 
 test("tdbtool and ctdbx share a file, transactions included", async () => {
   tool("tdbtool");

@@ -95,6 +95,10 @@ test("A view without this life begins a new one: no page, no word before the fen
   );
   node.settle(effects);
   assert.is(node.machine.state.page?.incarnation, 2n);
+  const again = viewOf(OLD, [[0, 2n], [1, 1n], [2, 1n]], 3n, without);
+  node.hear(1, { kind: "accept", doc: again });
+  node.digest(1, OLD, again);
+  assert.is(leaseOf(node), 0, "the lease was the former life's");
 });
 
 test("A document of another cluster is dropped, and its sender named", () => {

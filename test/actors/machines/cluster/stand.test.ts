@@ -130,6 +130,14 @@ test("An unknown result is no leadership, and its late ok gives nothing (L1, L2)
   assert.is(next.revision, 6);
 });
 
+test("An ok that comes a second late gives nothing (L1)", () => {
+  const { node, asked } = candidate(SEEN);
+  const op = node.ack(asked, OLD_AGE_MS, HELD).find((effect) => effect.kind === "lock") as LockOp;
+  node.nowMs += 1100;
+  node.feed({ kind: "lock", id: op.id, result: { kind: "ok", revision: 6 } });
+  assert.is(node.machine.state.lead, undefined);
+});
+
 test("A register that shows less than before is stale; ten times, and it went back (L8)", () => {
   const { node } = candidate(SEEN);
   const { register } = node.machine.state;
@@ -147,6 +155,20 @@ test("Without a register for 5 s a leader is chosen without it (L9)", () => {
   assert.not.ok(sent(before).some(({ kind }) => kind === "probe"), "readable until lately");
   const effects = node.ack(node.pass(1000, undefined), OLD_AGE_MS, HELD);
   assert.ok(sent(effects).some(({ kind }) => kind === "prepare"));
+});
+
+test("A machine that is called when it wanted to be does not want it again at once", () => {
+  // Times with fractions: sums and differences of them do not round alike.
+  for (let run = 1; run <= 200; run++) {
+    const node = new Candidate({ promised: HELD, accepted: VIEW });
+    node.nowMs += run * Math.SQRT2;
+    node.begin();
+    for (let wake = 0; wake < 100; wake++) {
+      node.nowMs = node.machine.wakeMs;
+      node.settle(node.feed({ kind: "wake" }));
+      assert.ok(node.machine.wakeMs > node.nowMs, `run ${run}, wake ${wake}`);
+    }
+  }
 });
 
 test("Nobody stands who may not: without bus, without a vote, with its vote on another disk, or stopped", () => {

@@ -33,6 +33,40 @@ test("PROMISE waits for the disk, and says what was accepted and how long ago a 
   });
 });
 
+test("The age is that of the last digest of any lower token, of one that was never promised, too", () => {
+  const node = new Alone().begin();
+  node.hear(1, { kind: "accept", doc: VIEW });
+  node.nowMs = 2000;
+  node.digest(1, OLD, VIEW);
+  node.nowMs = 2100;
+  node.digest(2, NEW, undefined);
+  node.nowMs = 2300;
+  const later = token(3n, 1);
+  const promise = sent(node.hear(1, { kind: "prepare", token: later }))
+    .find(({ kind }) => kind === "promise");
+  assert.is(promise?.kind === "promise" ? promise.ageMs : -1, 200);
+});
+
+test("Of two promises that wait for the disk only the higher one is said", () => {
+  const node = new Alone().begin();
+  const from = START.nodes[2]?.nodeId as never;
+  const first = node.feed({ kind: "message", from, message: { kind: "prepare", token: OLD } });
+  const second = node.feed({ kind: "message", from, message: { kind: "prepare", token: NEW } });
+  const said = sent(node.settle([...first, ...second])).filter(({ kind }) => kind === "promise");
+  assert.equal(said.map((message) => message.kind === "promise" && message.token), [NEW]);
+});
+
+test("A certificate counts from the node's own supervisor only", () => {
+  const node = new Alone().begin();
+  const dead = { kind: "dead", pnn: 1 as never, incarnation: 4n as never, tMs: 10 } as const;
+  node.hear(2, dead);
+  for (const other of [1, 2]) {
+    assert.is(node.machine.state.deadInc.get(START.nodes[other]?.nodeId as never), undefined);
+  }
+  node.hear(1, dead);
+  assert.is(node.machine.state.deadInc.get(START.nodes[1]?.nodeId as never), 4n);
+});
+
 test("A restarted voter counts from its start, and has adopted nothing", () => {
   const node = new Alone({ promised: OLD, accepted: VIEW }).begin();
   node.nowMs = 1200;

@@ -17,6 +17,7 @@ import { addLockShowCommand } from "./commands/lock_show.ts";
 import { addNatsCommands } from "./commands/nats.ts";
 import { addNodeCommands } from "./commands/node.ts";
 import { addSlotCommands } from "./commands/slot.ts";
+import { addSimCommands } from "./commands/sim.ts";
 import { addTdbCommands } from "./commands/tdb.ts";
 import { addWatchCommand } from "./commands/watch.ts";
 import type { ExitCode } from "./exit_codes.ts";
@@ -87,6 +88,7 @@ export function commandTree(world: CommandWorld, said: string[]): Command {
   addWatchCommand(program, world);
   addDaemonCommands(program, world);
   addDevCommands(program, world);
+  addSimCommands(program, world);
   addTdbCommands(program, world);
   addNatsCommands(program, world);
   addLockCommands(program, world);

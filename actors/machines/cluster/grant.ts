@@ -15,6 +15,7 @@ import type { NodeId } from "../../../transport/wire/terms.ts";
 import { assert } from "./asserts.ts";
 import { onBreach } from "./dead.ts";
 import { allVotersOf, GENERATION_NONE, nodeById } from "./document.ts";
+import { isHoldingUp } from "./lead.ts";
 import type { Lead } from "./lead.ts";
 import { isNewLife, noteLife, stepDown } from "./leader.ts";
 import type { ClusterState, Peer } from "./state.ts";
@@ -148,7 +149,7 @@ function sendDigest(
   const peer = state.peers.get(to);
   const isHeard = peer !== undefined && peer.dsToken === lead.token &&
     state.nowMs - peer.dsMs <= state.timing.deadMs;
-  if (!mayEcho || !isHeard) return sendTo(state, to, plain);
+  if (!mayEcho || !isHeard || isHoldingUp(state, lead, peer)) return sendTo(state, to, plain);
   const holds = lead.isGranting && lead.effective !== undefined;
   if (!assert(state, holds, "V7", () => "an echo without the grant rule")) return;
   peer.echoedMs = Math.max(peer.echoedMs, peer.recvMs);

@@ -8,6 +8,7 @@
  */
 import type { Document, Member } from "../../../transport/wire/messages/document.ts";
 import type { Generation, Incarnation, NodeId, Pnn, Token } from "../../../transport/wire/terms.ts";
+import type { ClusterState, Peer } from "./state.ts";
 import type { Timing } from "./tunables.ts";
 
 /** What a promiser said. */
@@ -48,6 +49,8 @@ export interface Lead {
   count: bigint;
   open: Proposal | undefined;
   effective: Document | undefined;
+  /** When that was proposed. */
+  effectiveSinceMs: number;
   /** Who has accepted the effective document, in which life. */
   acks: Map<NodeId, Incarnation>;
   /** When the next digest is due; while persisting: when that has taken too long. */
@@ -87,6 +90,7 @@ export function newLead(token: Token, why: string, nowMs: number, timing: Timing
     count: 0n,
     open: undefined,
     effective: undefined,
+    effectiveSinceMs: -Infinity,
     acks: new Map(),
     digestAtMs: nowMs + timing.grantLossMs,
     grantMs: nowMs,
@@ -106,6 +110,21 @@ export function newLead(token: Token, why: string, nowMs: number, timing: Timing
 /** The newest document of this leader that all know of, or what it will be made from. */
 export function standingDocument(lead: Lead): Document | undefined {
   return lead.effective ?? lead.base;
+}
+
+/**
+ * Was a node asked for a while to accept what is effective, or the view that is open? Then it cannot, as with a full
+ * disk. It is frozen, or serves by what is over soon; a grant would only put off the time at which it is waited out,
+ * and the others may be frozen until then.
+ */
+export function isHoldingUp({ nowMs, timing }: ClusterState, lead: Lead, peer: Peer): boolean {
+  const { open, effective } = lead;
+  const { nodeId, incarnation } = peer;
+  const askedMs = nowMs - timing.answeringMs;
+  const isView = open !== undefined && open.doc.generation === open.doc.version as bigint;
+  if (isView && open.sinceMs < askedMs && !open.acks.has(nodeId)) return true;
+  return effective !== undefined && lead.effectiveSinceMs < askedMs &&
+    lead.acks.get(nodeId) !== incarnation;
 }
 
 /** A member as a word, for people. */

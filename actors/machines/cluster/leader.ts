@@ -257,9 +257,10 @@ function isOver(
     state.nowMs >= state.rules.waitedOutMs(state, lead, nodeId);
 }
 
-function onEffective(state: ClusterState, lead: Lead, { doc, acks }: Proposal): void {
+function onEffective(state: ClusterState, lead: Lead, { doc, acks, sinceMs }: Proposal): void {
   lead.open = undefined;
   lead.effective = doc;
+  lead.effectiveSinceMs = sinceMs;
   lead.acks = acks;
   lead.isDirty = true;
   tell(state, { what: "effective", doc });
@@ -290,6 +291,7 @@ export function noteLife(
 export function onLeadDue(state: ClusterState, lead: Lead): void {
   const { nowMs } = state;
   if (lead.phase === "persisting" && nowMs >= lead.digestAtMs) {
+    state.holdOffMs = nowMs + state.timing.holdOffMs;
     return stepDown(state, "the own promise does not get to the disk");
   }
   if (lead.phase === "promising" && nowMs >= lead.prepareAtMs) prepare(state, lead);

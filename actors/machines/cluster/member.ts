@@ -18,7 +18,7 @@ import { allVotersOf, GENERATION_NONE, isMember, maxIncOf } from "./document.ts"
 import { stepDown } from "./leader.ts";
 import { runstateOf } from "./runstate.ts";
 import type { ClusterState } from "./state.ts";
-import { findPnn, maySpeak, sendAll, sendTo, tell } from "./state.ts";
+import { diskTrouble, findPnn, maySpeak, sendAll, sendTo, tell } from "./state.ts";
 import { whenDurable } from "./store.ts";
 import { tokenOfVersion, tokenText } from "./token.ts";
 import { noteSign, refuse } from "./voter.ts";
@@ -161,9 +161,10 @@ export function publishPage(state: ClusterState): boolean {
 
 /** How this node is, as its heartbeats say. */
 export function healthOf(state: ClusterState): Health {
-  const { ownHealth, diskFault } = state;
+  const { ownHealth } = state;
   const runstate = runstateOf(state);
-  if (diskFault !== undefined) return { healthy: false, runstate, why: diskFault };
+  const trouble = diskTrouble(state);
+  if (trouble !== undefined) return { healthy: false, runstate, why: `disk: ${trouble}` };
   const why = ownHealth.why === undefined ? {} : { why: ownHealth.why };
   return { healthy: ownHealth.healthy, runstate, ...why };
 }

@@ -157,7 +157,7 @@ function stays(
   }
   if (lead.calledDead.get(node.nodeId) === incarnation) return false;
   lead.calledDead.set(node.nodeId, incarnation);
-  const why = peer === undefined ? "never heard" : "silent, or deaf";
+  const why = peer === undefined ? "never heard" : "silent, deaf, or cannot write";
   tell(state, { what: "called dead", nodeId: node.nodeId, why });
   blame(state, node.nodeId, 1, "called dead");
   return false;
@@ -168,7 +168,11 @@ function answersUntil(state: ClusterState, lead: Lead, peer: Peer | undefined): 
   if (peer === undefined) return -Infinity;
   const { deadMs, beatMs } = state.timing;
   const reportedMs = peer.dsToken === lead.token ? peer.dsMs : lead.chosenMs;
-  return Math.min(peer.recvMs + deadMs, reportedMs + deadMs + beatMs);
+  const untilMs = Math.min(peer.recvMs + deadMs, reportedMs + deadMs + beatMs);
+  // It is asked again with each heartbeat: a node that cannot write serves nothing, and would hold up the next view.
+  const isAccepted = lead.effective === undefined ||
+    lead.acks.get(peer.nodeId) === peer.incarnation;
+  return isAccepted ? untilMs : Math.min(untilMs, lead.effectiveSinceMs + deadMs);
 }
 
 function areSlotsWrong(doc: Document): boolean {

@@ -2,7 +2,7 @@
  * The rules that safety hangs on, each a small function with the section that demands it.
  *
  * The machine asks this table and nothing else, so that a test may break one rule and see who notices; a machine that
- * runs has RULES. Each rule has a counter-example in section 13 of the paper; test/swarm/README.md says who notices what.
+ * runs has RULES. Each rule has a counter-example in section 13 of the paper; test/swarm/README.md says who notices.
  *
  * Does NOT promise: that the rules are all of the protocol; what only costs time is in the parts of the machine.
  */
@@ -10,6 +10,7 @@ import type { Digest } from "../../../transport/wire/messages/cluster.ts";
 import type { Document, Member } from "../../../transport/wire/messages/document.ts";
 import type { Incarnation, NodeId, Token, VoterId } from "../../../transport/wire/terms.ts";
 import { hasMajority, nodeIdsOf, unionOf } from "./document.ts";
+import { isHoldingUp } from "./lead.ts";
 import type { Lead, PromiseSeen } from "./lead.ts";
 import type { ClusterState } from "./state.ts";
 import { nextToken } from "./token.ts";
@@ -85,8 +86,8 @@ export const RULES: Rules = {
   },
 
   /**
-   * Grant rule (section 4): a majority reports a digest of my token that is not older than GL. A voter with another disk
-   * does not count: it forgot what it promised a later leader, which may have counted on it.
+   * Grant rule (section 4): a majority reports a digest of my token that is not older than GL. A voter with another
+   * disk does not count: it forgot what it promised a later leader, which may have counted on it.
    */
   isGranted(state, lead, doc) {
     const sinceMs = state.nowMs - state.timing.glMs;
@@ -117,7 +118,8 @@ export const RULES: Rules = {
       const nodeId = nodeIds.get(pnn);
       const peer = nodeId === undefined ? undefined : state.peers.get(nodeId);
       const isAnswering = peer !== undefined && nowMs - peer.recvMs <= timing.answeringMs &&
-        peer.dsToken === lead.token && nowMs - peer.dsMs <= timing.answeringMs + timing.beatMs;
+        peer.dsToken === lead.token && nowMs - peer.dsMs <= timing.answeringMs + timing.beatMs &&
+        !isHoldingUp(state, lead, peer);
       if (isAnswering) return true;
       const deadInc = nodeId === undefined ? undefined : state.deadInc.get(nodeId);
       return state.rules.isDead(deadInc, incarnation) ||

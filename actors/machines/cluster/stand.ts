@@ -17,7 +17,7 @@ import type { LockRecord } from "./events.ts";
 import { onChosen } from "./leader.ts";
 import { acquire, isReadable, registerToken } from "./register.ts";
 import type { ClusterState } from "./state.ts";
-import { maySpeak, nextNonce, ownVoterId, sendAll, tell } from "./state.ts";
+import { diskTrouble, maySpeak, nextNonce, ownVoterId, sendAll, tell } from "./state.ts";
 import { isCandidate } from "./yield.ts";
 
 /** What a candidate waits for. */
@@ -77,7 +77,7 @@ function standsBefore(
 ): boolean {
   const isWell = (node: DocumentNode) =>
     node.nodeId === state.me
-      ? state.ownHealth.healthy && state.diskFault === undefined
+      ? state.ownHealth.healthy && diskTrouble(state) === undefined
       : state.peers.get(node.nodeId)?.health.healthy ?? true;
   if (isWell(one) !== isWell(other)) return isWell(one);
   // By its present life: one that has just restarted is not in, whatever its former life was.
@@ -97,7 +97,7 @@ function standsBefore(
 function mayStand(state: ClusterState): boolean {
   const { accepted } = state;
   return accepted !== undefined && maySpeak(state) && !state.leaving && state.isBusUp &&
-    state.nowMs >= state.holdOffMs && state.diskFault === undefined &&
+    state.nowMs >= state.holdOffMs && diskTrouble(state) === undefined &&
     ownVoterId(state) !== undefined && isCandidate(state.adopted ?? accepted, state.me);
 }
 

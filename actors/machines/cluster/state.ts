@@ -114,6 +114,8 @@ export interface ClusterState {
   isDirty: boolean;
   diskRetryAtMs: number;
   diskFault: string | undefined;
+  /** When the write under way began. */
+  persistMs: number;
   readonly waiting: Waiting[];
 
   adopted: Document | undefined;
@@ -182,6 +184,7 @@ export function newState(config: ClusterConfig): ClusterState {
     isDirty: false,
     diskRetryAtMs: NEVER,
     diskFault: undefined,
+    persistMs: 0,
     waiting: [],
     adopted: undefined,
     pnn: undefined,
@@ -275,6 +278,14 @@ export function noteDead(state: ClusterState, nodeId: NodeId, incarnation: Incar
   if (known !== undefined && known >= incarnation) return false;
   state.deadInc.set(nodeId, incarnation);
   return true;
+}
+
+/** What is wrong with the disk: the last write failed, or the one under way takes longer than a leader may. */
+export function diskTrouble(state: ClusterState): string | undefined {
+  if (state.diskFault !== undefined) return state.diskFault;
+  const isHung = state.persisting !== 0 &&
+    state.nowMs - state.persistMs >= state.timing.grantLossMs;
+  return isHung ? "a write does not end" : undefined;
 }
 
 /** Finds this node's number anew, after a document came. */

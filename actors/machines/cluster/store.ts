@@ -16,6 +16,7 @@ import { onFenced } from "./member.ts";
 import type { ClusterState, Waiting } from "./state.ts";
 import { NEVER, sendTo, tell } from "./state.ts";
 import { assert } from "./asserts.ts";
+import { hasSuccessor, yieldLead } from "./yield.ts";
 
 type WithoutId<T> = T extends unknown ? Omit<T, "id"> : never;
 
@@ -47,6 +48,7 @@ export function writeNext(state: ClusterState): void {
   state.isDirty = false;
   state.persistId += 1;
   state.persisting = state.persistId;
+  state.persistMs = state.nowMs;
   state.writing = {
     diskId: state.durable.diskId,
     promised: state.promised,
@@ -65,6 +67,8 @@ export function onPersisted(state: ClusterState, id: number, isOk: boolean, why:
     state.diskFault = why;
     state.diskRetryAtMs = state.nowMs + state.timing.diskRetryMs;
     state.isDirty = true;
+    const { lead } = state;
+    if (lead !== undefined && hasSuccessor(state, lead)) yieldLead(state, lead, `its disk: ${why}`);
     return;
   }
   state.diskFault = undefined;

@@ -85,7 +85,8 @@ export class Faults {
       case "lock":
         return this.#lock(host);
       case "disk":
-        host.fullUntilMs = this.#sim.nowMs + this.#dice.below(4_000);
+        host.fullUntilMs = this.#sim.nowMs +
+          this.#dice.below(this.#dice.chance(1, 4) ? 20_000 : 4_000);
         return;
       case "dead":
         host.hasSupervisor = !host.hasSupervisor;

@@ -1,0 +1,137 @@
+/**
+ * A scenario: a cluster in virtual time without chance, told by commands; what happens stands below each command.
+ *
+ *   nodes 3                          the first lines say what the cluster is
+ *   breaks no probe                  with this rule broken, the end must be another or a judge must object
+ *   > run 2000                       a command
+ *     1205.0 n1 chosen 0.2: ...      what happened meanwhile, at the simulated time in ms
+ *
+ *   bun test/scenarios/scenario.ts --rewrite [FILES]      writes what happens now into the files; read the difference
+ *
+ * Does NOT promise: that the times stay when the machine changes; their order is what is read.
+ */
+import { globSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+import { ClusterSim } from "../../actors/machines/sim/cluster_sim.ts";
+import { defaultTiming } from "../../actors/machines/cluster/tunables.ts";
+import type { Rules } from "../../actors/machines/cluster/rules.ts";
+import { COMMANDS } from "./commands.ts";
+
+/** Where they are. */
+const FOLDER = dirname(fileURLToPath(import.meta.url));
+
+/** A scenario that runs. */
+export interface Stage {
+  readonly sim: ClusterSim;
+  /** Messages that are lost: by kind, sender and receiver; undefined: any. */
+  readonly drops: { kind: string; from: number | undefined; to: number | undefined }[];
+  /** Kinds of messages that are told. */
+  readonly shown: Set<string>;
+  readonly lines: string[];
+}
+
+/** What a file says, and what came of it. */
+export interface Told {
+  /** The file with what happened now. */
+  readonly text: string;
+  readonly violations: readonly string[];
+  /** Names of BROKEN that must be noticed. */
+  readonly breaks: readonly string[];
+}
+
+/** The names of all scenarios, sorted. */
+export function scenarioNames(): string[] {
+  return globSync("*.txt", { cwd: FOLDER }).sort();
+}
+
+/** The text of a scenario. */
+export function scenarioText(name: string): string {
+  return readFileSync(join(FOLDER, name), "utf8");
+}
+
+/** What is no message: the beginning of serving is told by what it follows from. */
+const QUIET = new Set(["start", "end", "fenced", "adopted"]);
+
+/** Runs a scenario. Throws on a command that it does not know. */
+export function tell(text: string, rules?: Rules): Told {
+  const out: string[] = [];
+  const breaks: string[] = [];
+  const settings = new Map<string, number>();
+  let stage: Stage | undefined;
+  for (const line of text.split("\n")) {
+    if (line.startsWith("> ")) {
+      stage ??= open(settings, rules);
+      out.push(line);
+      perform(stage, line.slice(2).trim());
+      out.push(...stage.lines.splice(0));
+    } else if (line.startsWith("  ") || (line === "" && out.at(-1) === "")) continue;
+    else {
+      out.push(line);
+      if (line.startsWith("breaks ")) breaks.push(line.slice(7).trim());
+      const setting = /^(nodes|voters|spares|[a-z]+[A-Z]\w*) (\d+)$/.exec(line);
+      if (setting !== null) settings.set(setting[1] ?? "", Number(setting[2]));
+    }
+  }
+  const violations = stage?.sim.checkers.violations.map(({ rule, text }) => `${rule}: ${text}`);
+  return { text: out.join("\n"), violations: violations ?? [], breaks };
+}
+
+function open(settings: Map<string, number>, rules: Rules | undefined): Stage {
+  const lines: string[] = [];
+  const drops: Stage["drops"] = [];
+  const shown = new Set<string>();
+  const nodes = settings.get("nodes") ?? 3;
+  const timing: Record<string, number> = { ...defaultTiming() };
+  for (const [name, value] of settings) if (name in timing) timing[name] = value;
+  const sim: ClusterSim = new ClusterSim({
+    seed: 1,
+    nodes,
+    voters: settings.get("voters") ?? nodes,
+    spares: settings.get("spares") ?? 0,
+    timing: timing as unknown as ReturnType<typeof defaultTiming>,
+    isCalm: true,
+    ...(rules === undefined ? {} : { rules }),
+    onNote: (atMs, node, what, text) => {
+      if (!QUIET.has(what)) {
+        lines.push(`  ${atMs.toFixed(1)} n${node} ${text === "" ? what : text}`);
+      }
+    },
+    onSend: (from, to, message) => {
+      const isLost = drops.some((drop) =>
+        (drop.kind === "all" || drop.kind === message.kind) && (drop.from ?? from) === from &&
+        (drop.to ?? to) === to
+      );
+      if (shown.has(message.kind) && from !== to) {
+        const mark = isLost || !sim.links.isOpen(from, to) ? " (lost)" : "";
+        lines.push(`  ${sim.nowMs.toFixed(1)} n${from} ${message.kind} to n${to}${mark}`);
+      }
+      return !isLost;
+    },
+  });
+  return { sim, drops, shown, lines };
+}
+
+function perform(stage: Stage, text: string): void {
+  const [name = "", ...words] = text.split(" ");
+  const command = COMMANDS[name];
+  if (command === undefined) throw new TypeError(`Unknown command of a scenario: ${text}`);
+  command(stage, words);
+}
+
+function rewrite(names: readonly string[]): void {
+  for (const name of names) {
+    const before = scenarioText(name);
+    const { text, violations } = tell(before);
+    for (const violation of violations) console.log(`${name}: ${violation}`);
+    if (text !== before) console.log(`${name} rewritten`);
+    writeFileSync(join(FOLDER, name), text);
+  }
+}
+
+if (import.meta.main) {
+  const [flag, ...names] = process.argv.slice(2);
+  if (flag === "--rewrite") rewrite(names.length > 0 ? names : scenarioNames());
+  else console.log("bun test/scenarios/scenario.ts --rewrite [FILES]");
+}

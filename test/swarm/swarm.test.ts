@@ -1,0 +1,62 @@
+/**
+ * A short swarm: whole clusters under faults, with seeds that stay and fresh ones. `npm run test:long -- swarm` runs
+ * more.
+ */
+
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { runLayout } from "../../actors/machines/sim/layouts.ts";
+import { runSeed } from "../../actors/machines/sim/swarm.ts";
+import type { SeedResult } from "../../actors/machines/sim/swarm.ts";
+import { limit } from "../limit.ts";
+
+const test = suite("swarm");
+
+/** These seeds are run every time. */
+const KEPT = 60;
+/** Layouts of cuts that are run every time. */
+const LAYOUTS = 60;
+/** Fresh seeds go on for so long. */
+const FRESH_MS = 12_000;
+
+function assertClean(kind: string, { seed, violations, classes }: SeedResult): void {
+  const texts = violations.map(({ atMs, rule, text }) => `${atMs.toFixed(1)} ${rule}: ${text}`);
+  assert.equal(
+    texts,
+    [],
+    `${kind} ${seed} (${classes.join(" ")}); again: npm run test:long -- swarm 1 ${seed}`,
+  );
+}
+
+test(
+  "The seeds that stay run clean",
+  limit(120_000, () => {
+    for (let seed = 1; seed <= KEPT; seed++) assertClean("seed", runSeed(seed));
+  }),
+);
+
+test(
+  "Fresh seeds run clean",
+  limit(120_000, () => {
+    const first = Date.now() >>> 0;
+    const endMs = performance.now() + FRESH_MS;
+    for (let seed = first; performance.now() < endMs; seed = (seed + 1) >>> 0) {
+      assertClean("seed", runSeed(seed));
+    }
+  }),
+);
+
+test(
+  "One-way cuts that stay: at most two leaders, and one where it is possible",
+  limit(120_000, () => {
+    for (let seed = 1; seed <= LAYOUTS; seed++) assertClean("layout", runLayout(seed));
+  }),
+);
+
+test("A seed gives the same run again, another does not", () => {
+  const hashOf = (seed: number) => runSeed(seed, { faultsMs: 5_000, quietMs: 10_000 }).hash;
+  assert.is(hashOf(7), hashOf(7));
+  assert.is.not(hashOf(7), hashOf(8));
+});
+
+test.run();

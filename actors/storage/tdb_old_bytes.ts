@@ -11,8 +11,9 @@
  */
 import { BLOCK, DB } from "../../assembly/host/tdb_kernels.ts";
 import type { TdbCore } from "./tdb_core.ts";
-import { AT, HEADER_BYTES } from "./tdb_header.ts";
-import { RECORD_BYTES, RECOVERY_MAGIC } from "./tdb_recovery.ts";
+import { AT } from "./tdb_header.ts";
+import { RECORD, RECORD_BYTES, RECOVERY_MAGIC } from "./tdb_recovery.ts";
+import { putWord, wordAt } from "./tdb_words.ts";
 
 /** A run of dirty bytes, logical offsets. */
 export interface Run {
@@ -51,21 +52,23 @@ export function oldRuns(offsets: readonly number[], oldSize: number): Run[] {
 
 /** Lays header and entries out at an address; the magic is that of an idle area unless the area is new. */
 export function layOut(core: TdbCore, at: number, area: Area, runs: readonly Run[]): void {
-  const { bytes, memory } = core.memory;
-  const file = new DataView(memory.buffer, core.base, HEADER_BYTES);
-  const view = new DataView(memory.buffer, at, RECORD_BYTES + area.dataLen);
+  const { bytes } = core.memory;
   const little = core.header.byteOrder === "little";
-  const magic = area.place === "new" ? RECOVERY_MAGIC : 0;
-  const before = area.place === "new" ? file.getUint32(AT.recoveryStart, little) : 0;
-  const head = [0, area.capacity, core.field(DB.fileSize), area.dataLen, before, magic];
-  head.forEach((value, index) => view.setUint32(index * 4, value, little));
-  let next = RECORD_BYTES;
+  const isNew = area.place === "new";
+  putWord(bytes, at + RECORD.next, 0, little);
+  putWord(bytes, at + RECORD.recLen, area.capacity, little);
+  putWord(bytes, at + RECORD.keyLen, core.field(DB.fileSize), little);
+  putWord(bytes, at + RECORD.dataLen, area.dataLen, little);
+  const before = isNew ? wordAt(bytes, core.base + AT.recoveryStart, little) : 0;
+  putWord(bytes, at + RECORD.hash, before, little);
+  putWord(bytes, at + RECORD.magic, isNew ? RECOVERY_MAGIC : 0, little);
+  let next = at + RECORD_BYTES;
   for (const run of runs) {
-    view.setUint32(next, run.start, little);
-    view.setUint32(next + 4, run.end - run.start, little);
-    bytes.copyWithin(at + next + 8, core.base + run.start, core.base + run.end);
-    if (run.start === 0) view.setUint32(next + 8 + AT.recoveryStart, area.start, little);
+    putWord(bytes, next, run.start, little);
+    putWord(bytes, next + 4, run.end - run.start, little);
+    bytes.copyWithin(next + 8, core.base + run.start, core.base + run.end);
+    if (run.start === 0) putWord(bytes, next + 8 + AT.recoveryStart, area.start, little);
     next += 8 + run.end - run.start;
   }
-  view.setUint32(next, RECORD_BYTES + area.capacity, little);
+  putWord(bytes, next, RECORD_BYTES + area.capacity, little);
 }

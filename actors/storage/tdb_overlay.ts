@@ -17,6 +17,12 @@ import type { TdbCore } from "./tdb_core.ts";
 const RUN_FIRST = 256 * 1024;
 const RUN_MAX = 64 * 1024 * 1024;
 
+/** A dirty block: its offset in the file, and where its frame is. */
+interface Frame {
+  readonly offset: number;
+  readonly frame: number;
+}
+
 interface Run {
   readonly address: number;
   readonly bytes: number;
@@ -27,6 +33,7 @@ export class Overlay {
   readonly #core: TdbCore;
   readonly #runs: Run[] = [];
   #root = 0;
+  #frames: readonly Frame[] = [];
 
   constructor(core: TdbCore) {
     this.#core = core;
@@ -45,6 +52,7 @@ export class Overlay {
       this.#root = root;
     }
     core.memory.bytes.fill(0, this.#root, this.#root + PAGE);
+    this.#frames = [];
     core.overlayMemory = (bytes) => this.#take(bytes);
     core.set(DB.root, this.#root);
     core.set(DB.frames, 0);
@@ -87,27 +95,33 @@ export class Overlay {
     return 1;
   }
 
-  /** Addresses of all frames by the offset of their block, ascending. */
-  #frames(): { offset: number; frame: number }[] {
-    const { words } = this.#core.memory;
-    const frames = [];
-    let frame = this.#core.field(DB.lastFrame);
-    while (frame !== 0) {
+  /** All frames by the offset of their block, ascending; made anew when there are more than last time. */
+  #sorted(): readonly Frame[] {
+    const core = this.#core;
+    const count = core.field(DB.frames);
+    if (count === this.#frames.length) return this.#frames;
+    const { words } = core.memory;
+    const frames: Frame[] = [];
+    for (
+      let frame = core.field(DB.lastFrame);
+      frame !== 0;
+      frame = words[(frame >>> 2) + 1] as number
+    ) {
       frames.push({ offset: words[frame >>> 2] as number, frame });
-      frame = words[(frame >>> 2) + 1] as number;
     }
-    return frames.sort((one, other) => one.offset - other.offset);
+    this.#frames = frames.sort((one, other) => one.offset - other.offset);
+    return this.#frames;
   }
 
   /** Offsets of all dirty blocks, ascending. */
   offsets(): number[] {
-    return this.#frames().map(({ offset }) => offset);
+    return this.#sorted().map(({ offset }) => offset);
   }
 
   /** Hands out every dirty block, ascending; neighbours are not joined: each is one step. */
   write(to: (offset: number, from: number, length: number) => void): void {
     const size = this.#core.size;
-    for (const { offset, frame } of this.#frames()) {
+    for (const { offset, frame } of this.#sorted()) {
       const length = Math.min(BLOCK, size - offset);
       if (length > 0) to(offset, frame + FRAME_HEADER, length);
     }

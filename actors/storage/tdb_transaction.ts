@@ -14,7 +14,7 @@
  * Does NOT promise: nesting. A begin within a transaction is refused.
  * Upstream: tdb transaction; differs from upstream: blocks of 1 KiB, a tight area written before it is announced.
  */
-import { BLOCK, DB, FLAG } from "../../assembly/host/tdb_kernels.ts";
+import { BLOCK, DB, FLAG, OUT_AT } from "../../assembly/host/tdb_kernels.ts";
 import { CtdbxError } from "../../transport/wire/errors.ts";
 import { chooseArea } from "./tdb_area.ts";
 import { AT } from "./tdb_header.ts";
@@ -29,6 +29,7 @@ import {
   recover,
   RECOVERY_MAGIC,
 } from "./tdb_recovery.ts";
+import { putWord } from "./tdb_words.ts";
 
 /**
  * Smallest capacity of an area made here, bytes. libtdb saves whole pages, so that its transactions need several
@@ -336,15 +337,10 @@ export class TdbTransaction {
 
   /** Writes one word straight into the file, past the overlay, as one step. */
   #direct(offset: number, value: number): void {
-    const core = this.#core;
-    const at = core.memory.regions.take(4) as number;
-    new DataView(core.memory.memory.buffer).setUint32(
-      at,
-      value,
-      core.header.byteOrder === "little",
-    );
-    core.image.write(core.header.mutexSize + offset, at, 4);
-    core.memory.regions.give(at, 4);
+    const { memory, header, image } = this.#core;
+    // Not where keys and values wait: an operation may be under way that found a dead commit first.
+    putWord(memory.bytes, OUT_AT, value, header.byteOrder === "little");
+    image.write(header.mutexSize + offset, OUT_AT, 4);
   }
 
   #magic(start: number, magic: number): void {
@@ -355,7 +351,8 @@ export class TdbTransaction {
   #patch(area: Area, at: number): void {
     const core = this.#core;
     const last = area.start + RECORD_BYTES + area.dataLen;
-    new DataView(core.memory.memory.buffer).setUint32(
+    putWord(
+      core.memory.bytes,
       at + RECORD.magic,
       RECOVERY_MAGIC,
       core.header.byteOrder === "little",

@@ -37,6 +37,8 @@ import { StatePage } from "./storage/state_page.ts";
 import { answerAsk, nodeVerbs } from "./verbs.ts";
 import { happeningWords } from "./views.ts";
 
+/** Bits below the seconds in the first incarnation of a node without a state. */
+const LIVES_BITS = 20n;
 /** Between two looks at who leads, ms. */
 const LOOK_MS = 200;
 /** A node that has this many milliseconds to end in order has ended. */
@@ -325,7 +327,7 @@ async function loadOwn(options: NodeOptions): Promise<Own> {
   const meta = new MetaFile(world.disk, stateFolder);
   const kept = meta.load();
   const identity = await identityFor(options, kept !== undefined);
-  const durable = kept ?? newDurable(identity);
+  const durable = kept ?? newDurable(identity, world.clock.wallMs());
   if (durable.diskId === identity.diskId) return { identity, meta, durable };
   const text = `Cannot use ${stateFolder}: node.id and meta.a/.b are of different disks`;
   throw new CtdbxError("state", `${text}; was a part of it copied?`);
@@ -351,12 +353,15 @@ function askLock(lock: LeaderLock, { op, revision, record }: LockWish): Promise<
   });
 }
 
-/** A node that was never started before. */
-function newDurable({ diskId }: Identity): Durable {
+/**
+ * A node without a state of its own: never started before, or its disk is new. Its lives begin above all that it can
+ * have had, or its peers would take it for a former one: by the wall clock, which decides nothing else.
+ */
+function newDurable({ diskId }: Identity, wallMs: number): Durable {
   return {
     diskId,
     promised: 0n as Durable["promised"],
     accepted: undefined,
-    incarnation: 0n as Incarnation,
+    incarnation: (BigInt(Math.max(0, Math.floor(wallMs / 1000))) << LIVES_BITS) as Incarnation,
   };
 }

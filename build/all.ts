@@ -2,7 +2,7 @@
  * `npm test`: sets the machine up, then the gate, then the tests that need real tools and real
  * processes.
  *
- *   setup -> ok -> live (interop with libtdb) -> torture (short) -> N passed, N failed
+ *   setup -> ok -> live (real tools, real clusters) -> swarm, torture (short) -> N passed, N failed
  *
  * Does NOT promise: the long runs; those are `npm run test:long -- NAME`.
  */
@@ -15,5 +15,6 @@ import { conclude, runSteps, testSteps } from "./steps.ts";
 const startMs = performance.now();
 setUpHere();
 // One list: while a runtime still works at the last of one kind, the other lane starts the next.
-const outcomes = await runSteps([...okSteps(), ...testSteps("live"), ...testSteps("torture")]);
+const kinds = ["live", "swarm", "torture"].flatMap(testSteps);
+const outcomes = await runSteps([...okSteps(), ...kinds]);
 process.exitCode = conclude(outcomes, startMs);

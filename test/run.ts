@@ -4,7 +4,7 @@
  *   bun test/run.ts [--only KIND,...] [--name TEXT] [--totals FILE] [FILES or FOLDERS...]
  *   deno run -A test/run.ts ...
  *
- * KIND: unit (all but the next ones), live, torture. --name: text in path, suite or test name.
+ * KIND: unit (all but the next ones), live, swarm, torture. --name: text in path, suite or test name.
  * --totals: writes the sums as JSON. The last line is `N passed, N failed`; exit code 1 when
  * anything failed or nothing ran.
  *
@@ -22,7 +22,7 @@ import { countCases, LEDGER, Ledger, sum, totalsLine } from "./ledger.ts";
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 /** Folders of test/ that are a kind of their own; everything else is "unit". */
-const KINDS = ["live", "torture", "long"];
+const KINDS = ["live", "swarm", "torture", "long"];
 
 interface Arguments {
   only: string[];

@@ -230,6 +230,21 @@ test("a planned stop hands the lead over: the others pause for one round at most
   assert.equal(cluster.ends, [], "an end that was asked for is not reported");
 });
 
+test("a node whose disk is new comes back: its new life counts as later than all of the old one", async () => {
+  const cluster = await started(7);
+  const n = [0, 1, 2].find((each) => each !== cluster.leader)!;
+  const before = cluster.nodes[n]!.state.incarnation;
+  cluster.crash(n, "process");
+  await cluster.run(500);
+  const world = cluster.machines[n]!.boot();
+  for (const name of ["meta.a", "meta.b"]) world.disk.remove(`${STATE}/${name}`);
+  await cluster.start(n);
+  await cluster.until(() => cluster.allServe, 15_000);
+  const { incarnation, durable } = cluster.nodes[n]!.state;
+  assert.ok(incarnation > before);
+  assert.ok(durable.accepted !== undefined);
+});
+
 test("two daemons for one folder: the second is refused, the first goes on", async () => {
   const cluster = await started(6);
   const node = cluster.nodes[0];

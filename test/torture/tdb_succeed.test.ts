@@ -17,8 +17,8 @@ import { threadMemory } from "../../assembly/host/memory.ts";
 import { SimImageStore } from "../../transport/sim/image.ts";
 import { putFile } from "../actors/storage/vector_files.ts";
 import { limit } from "../limit.ts";
-import { Rig } from "./tdb_rig.ts";
-import { tracedKernels } from "./trace.ts";
+import { Rig } from "../assembly/tdb_rig.ts";
+import { tracedKernels } from "../assembly/trace.ts";
 
 const test = suite("assembly/tdb_chain: a record that moves");
 const LIVE = 0x26011999;

@@ -16,8 +16,8 @@ import { threadMemory } from "../../assembly/host/memory.ts";
 import { SimImageStore } from "../../transport/sim/image.ts";
 import { putFile } from "../actors/storage/vector_files.ts";
 import { limit } from "../limit.ts";
-import { Rig } from "./tdb_rig.ts";
-import { tracedKernels } from "./trace.ts";
+import { Rig } from "../assembly/tdb_rig.ts";
+import { tracedKernels } from "../assembly/trace.ts";
 
 const test = suite("assembly/tdb_settle: an index that is made");
 /** The signature in the index's key length, and where that stands in a record. */

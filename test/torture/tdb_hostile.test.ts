@@ -17,8 +17,8 @@ import { openTdb, type TdbOptions } from "../../actors/storage/tdb_open.ts";
 import { type Dice, SeededDice } from "../../transport/sim/dice.ts";
 import { SimImageStore } from "../../transport/sim/image.ts";
 import { limit } from "../limit.ts";
-import { Rig } from "./tdb_rig.ts";
-import { Fence, tracedKernels } from "./trace.ts";
+import { Rig } from "../assembly/tdb_rig.ts";
+import { Fence, tracedKernels } from "../assembly/trace.ts";
 
 const test = suite("assembly: hostile files");
 const { DB, FAULT, KEY_AT, VALUE_AT } = host;

@@ -165,7 +165,7 @@ test("three nodes find each other, agree, and all serve", async () => {
   assert.equal(cluster.ends, []);
 });
 
-test("the leader's process is killed: another leads, the others serve on, and it comes back in a new life", async () => {
+test("the leader's process is killed: another leads, the others serve on, it comes back in a new life", async () => {
   const cluster = await started(2);
   const old = cluster.leader!;
   const others = [0, 1, 2].filter((n) => n !== old);

@@ -1,6 +1,6 @@
 /**
- * Metadata on the wire: what the machines say in clusters under faults is what the declarations allow, and comes through
- * the codec as it was.
+ * Metadata on the wire: what the machines say in clusters under faults is what the declarations allow, and comes
+ * through the codec as it was.
  */
 import { suite } from "uvu";
 import * as assert from "uvu/assert";

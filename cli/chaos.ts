@@ -47,6 +47,13 @@ export class Chaos {
     this.#ends.skew = this.#clock.after(forMs, () => this.#endSkew());
   }
 
+  /** Ends all of it now; what a clock ran ahead stays. */
+  heal(): void {
+    this.#ends.cut?.();
+    this.#cut = new Set();
+    this.#endSkew();
+  }
+
   #endSkew(): void {
     this.#ends.skew?.();
     // What it ran ahead stays: the clock never goes back.
@@ -111,6 +118,7 @@ export function chaosVerbs(chaos: Chaos | undefined): [string, Verb][] {
       chaos.cut(tags, duration(ms));
     }],
     ["chaos skew", ({ ms }) => chaos.skew(duration(ms))],
+    ["chaos heal", () => chaos.heal()],
   ];
 }
 

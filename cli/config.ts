@@ -71,6 +71,11 @@ export function findNode(home: string | undefined, name: string | undefined): No
   throw usage(`Cannot tell which node is meant: ${names.join(", ")}`, "name it with --home");
 }
 
+/** Has this machine nodes with a run folder of their own? */
+export function hasNodes(): boolean {
+  return existsSync(RUN) && readdirSync(RUN).length > 0;
+}
+
 function named(name: string): NodePaths {
   if (!/^[A-Za-z0-9._-]{1,63}$/.test(name) || name.startsWith(".")) {
     throw usage(`Cannot use "${name}" as the name of a node`);

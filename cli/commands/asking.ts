@@ -11,9 +11,9 @@ import process from "node:process";
 import type { Command } from "commander";
 import { RealHost } from "../../transport/real_host.ts";
 import type { NodePaths } from "../config.ts";
-import { findNode } from "../config.ts";
+import { findNode, hasNodes } from "../config.ts";
 import { Daemon } from "../control_client.ts";
-import { devNode, readPlan } from "../dev_cluster.ts";
+import { devHome, devNode, keeperOf, readPlan } from "../dev_cluster.ts";
 import { EXIT } from "../exit_codes.ts";
 import { Failure } from "../failure.ts";
 
@@ -49,11 +49,16 @@ export function homeOption(command: Command): Command {
     .option("--node-name <name>", "a node of this machine: /etc/ctdbx/NAME.toml");
 }
 
-/** The node that is asked; of a dev cluster the first that answers. Throws Failure (usage or not found). */
+/**
+ * The node that is asked: of a home, of a name, the only one of this machine, or the first of a dev cluster that
+ * answers. Throws Failure (usage or not found).
+ */
 export async function askedNode(flags: HomeFlags): Promise<NodePaths> {
-  const paths = findNode(flags.home, flags.nodeName);
-  if (flags.home === undefined || existsSync(paths.config)) return paths;
-  const plan = readPlan(flags.home);
+  const { nodeName } = flags;
+  const home = flags.home ?? (nodeName === undefined ? devHomeInUse() : undefined);
+  const paths = findNode(home, nodeName);
+  if (home === undefined || existsSync(paths.config)) return paths;
+  const plan = readPlan(home);
   if (plan === undefined) {
     throw new Failure(
       EXIT.notFound,
@@ -61,10 +66,15 @@ export async function askedNode(flags: HomeFlags): Promise<NodePaths> {
       "name the folder of a node, or that of a cluster made by `ctdbx dev up`",
     );
   }
-  const { home } = flags;
   const nodes = Array.from({ length: plan.nodes }, (_, index) => devNode(home, index));
   const pings = nodes.map((node) => look(node, "node ping", {}, TRY_MS).then(() => node));
   return await Promise.any(pings).catch(() => devNode(home, 0));
+}
+
+/** The home of the dev cluster that `npm start` or `dev up` keeps, when this machine has no other node. */
+function devHomeInUse(): string | undefined {
+  const home = devHome(undefined);
+  return hasNodes() || keeperOf(home) === undefined ? undefined : home;
 }
 
 /** One command to a daemon. Throws Failure; "unknown outcome" when no answer came. */

@@ -3,6 +3,8 @@
  *
  *   start  supervisor in the background ──▶ daemon (run) ──▶ its socket answers     stop  SIGTERM to the supervisor
  *
+ * A supervisor that is killed takes its daemon with it: nobody else could certify that daemon's death.
+ *
  * Does NOT promise: NATS. A daemon without it says so within 2 s, goes on trying, and serves nothing meanwhile.
  */
 
@@ -75,22 +77,25 @@ async function runDaemon(flags: RunFlags): Promise<void> {
   const { world, chaos } = chaosWorld(real, config.chaos);
   const asked = signalled();
   const ended = Promise.withResolvers<string>();
-  const node = await Node.start({
-    world,
-    config,
-    stateFolder: paths.state,
-    runFolder: paths.run,
-    socketPath: paths.socket,
-    lock: leaderLock(config, real),
-    shard: () => startShardThread(config, flags.log),
-    verbs: new Map([["node process", () => ({ pid: process.pid })], ...chaosVerbs(chaos)]),
-    onEnd: (why, isFault) => ended.resolve(isFault ? why : ""),
-  });
-  sayWithoutBus(world, config);
-  const why = await Promise.race([asked.then(() => undefined), ended.promise]);
-  if (why === undefined) await node.stop();
-  await real.close();
-  if (why !== undefined && why !== "") throw new Failure(EXIT.other, `Cannot go on: ${why}`);
+  try {
+    const node = await Node.start({
+      world,
+      config,
+      stateFolder: paths.state,
+      runFolder: paths.run,
+      socketPath: paths.socket,
+      lock: leaderLock(config, real),
+      shard: () => startShardThread(config, flags.log),
+      verbs: new Map([["node process", () => ({ pid: process.pid })], ...chaosVerbs(chaos)]),
+      onEnd: (why, isFault) => ended.resolve(isFault ? why : ""),
+    });
+    sayWithoutBus(world, config);
+    const why = await Promise.race([asked.then(() => undefined), ended.promise]);
+    if (why === undefined) await node.stop();
+    else if (why !== "") throw new Failure(EXIT.other, `Cannot go on: ${why}`);
+  } finally {
+    await real.close();
+  }
 }
 
 function sayWithoutBus(world: ReturnType<typeof chaosWorld>["world"], config: NodeConfig): void {

@@ -78,6 +78,9 @@ export function addDevCommands(program: Command, world: CommandWorld): void {
   )
     .argument("<target>", "n0, n1, ... or leader")
     .action((target: string, flags: DevFlags) => makeFault(flags, "kill", target, 0));
+  devOption(chaos.command("heal").description("end the partition and the skew of a node now"))
+    .argument("<target>", "n0, n1, ... or leader")
+    .action((target: string, flags: DevFlags) => makeFault(flags, "heal", target, 0));
 }
 
 const CHAOS = {
@@ -254,7 +257,7 @@ function daemonOf(world: CommandWorld, home: string, index: number): number | un
 
 async function makeFault(
   flags: DevFlags,
-  kind: "pause" | "kill" | "partition" | "skew",
+  kind: "pause" | "kill" | "partition" | "skew" | "heal",
   target: string,
   ms: number,
 ): Promise<void> {
@@ -262,6 +265,7 @@ async function makeFault(
   const plan = planOf(home);
   const index = await indexOf(home, plan.nodes, target);
   const paths = devNode(home, index);
+  if (kind === "heal") return void await askOnce(paths, "chaos heal");
   if (kind === "skew") return void await askOnce(paths, "chaos skew", { ms });
   if (kind === "partition") {
     const others = nodeIds(home, plan).filter((_, other) => other !== index).map(tagOf);

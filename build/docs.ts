@@ -37,6 +37,16 @@ the folder you stand in.
   checked, synced, and put in its place at once: the target is the old file or the complete
   new one. What exists is replaced only with \`--force\`; a link is followed and stays; a
   folder, a device or a pipe, and a database that somebody has in use, are never replaced.
+- **Nodes.** Commands about the cluster ask one daemon over its socket: that of \`--home\` (the
+  folder of a node, or of a dev cluster: then the first of its nodes that answers), of
+  \`--node-name\`, or the only one of the machine. What is shown is what that node sees; other
+  nodes are asked through it, over NATS, for 2 s. Only the owner of the daemon may ask. A look
+  that gets no answer in 5 s ends with 1, a command that may have been carried out with 5. In
+  JSON u64 are strings of digits; people see versions and views as \`counter.voter.n\`.
+- **Processes.** \`daemon start\` makes a supervisor, and that the daemon. Both end together: with
+  \`daemon stop\` in order; a supervisor that is killed takes its daemon with it. A daemon that
+  dies by itself is started again. \`dev up\` makes a keeper that starts again what dies, the
+  nats-server too; what was stopped with \`daemon stop\` stays down until \`daemon start\`.
 - **Limits.** libtdb has none but the file's 4 GiB; ctdbx reads what it stored, but stores
   keys of up to 65535 bytes and values of up to 16 MiB. \`rescue --to\` leaves larger records
   out and counts them (exit code 9); backup, convert and restore name the first and end.
@@ -81,11 +91,14 @@ export function commandsPage(): string {
   return parts.join("\n");
 }
 
-/** Commands without subcommands, with the words that lead to them. */
+/** Commands without subcommands, with the words that lead to them; not those that help does not show. */
 function leaves(command: Command, before: string): [string, Command][] {
   const words = `${before} ${command.name()}`.trim();
   if (command.commands.length === 0) return [[words, command]];
-  return command.commands.flatMap((inner) => leaves(inner, words));
+  const shown = command.createHelp().visibleCommands(command).filter((inner) =>
+    inner.name() !== "help"
+  );
+  return shown.flatMap((inner) => leaves(inner, words));
 }
 
 function section(words: string, command: Command): string {
@@ -99,8 +112,8 @@ function section(words: string, command: Command): string {
   });
   const text = command.description();
   const sentence = `${text.slice(0, 1).toUpperCase()}${text.slice(1)}.`;
-  const options = tableText([["option", ""], ...rows]);
-  return `## ${words}\n\n${sentence}\n\n\`\`\`\n${words} ${usage}\n\`\`\`\n\n${options}`;
+  const options = rows.length === 0 ? "" : `\n${tableText([["option", ""], ...rows])}`;
+  return `## ${words}\n\n${sentence}\n\n\`\`\`\n${words} ${usage}\n\`\`\`\n${options}`;
 }
 
 /** A table as deno fmt wants it: columns padded. The first row is the head. */

@@ -15,7 +15,7 @@ import { CtdbxError } from "../transport/wire/errors.ts";
 import type { MetaRecord } from "../transport/wire/messages/metadata.ts";
 import type { DocumentNode } from "../transport/wire/messages/document.ts";
 import type { ClusterId, Generation, NodeId, Token } from "../transport/wire/terms.ts";
-import type { World } from "../transport/world.ts";
+import type { LogLevel, World } from "../transport/world.ts";
 import { Actor } from "./actor.ts";
 import type { MetadataAnswer, MetadataEffect, MetadataEvent } from "./machines/metadata/event.ts";
 import { type Interest, interestsOf } from "./machines/metadata/interest.ts";
@@ -54,6 +54,8 @@ export interface ShardStatus {
   readonly dropped: number;
 }
 
+/** The same complaint is logged again after so long, ms. */
+const SAY_MS = 60_000;
 /** Longest wait for an answer of the machine, ms. */
 const ANSWER_MS = 5000;
 
@@ -66,6 +68,7 @@ export class Shard {
   readonly #store: ScopeStore;
   readonly #machine: MetadataMachine;
   readonly #actor: Actor<MetadataEvent, MetadataEffect>;
+  readonly #said = new Map<string, number>();
   readonly #asks = new Map<number, (answer: MetadataAnswer) => void>();
   readonly #end: () => void;
   #generation = 0n as Generation;
@@ -221,7 +224,7 @@ export class Shard {
       case "answer":
         return this.#asks.get(effect.askId)?.(effect.answer);
       case "report":
-        return this.#world.log.write("warning", `Metadata: ${effect.report.about}`, {
+        return this.#say("warning", `Metadata: ${effect.report.about}`, {
           ...effect.report,
         });
       case "changed":
@@ -263,7 +266,16 @@ export class Shard {
   }
 
   #complain(what: string, error: unknown): void {
-    this.#world.log.write("error", `Cannot ${what} the file of a scope`, { error });
+    this.#say("error", `Cannot ${what} the file of a scope`, { error });
+  }
+
+  /** Writes to the log, the same text again only after SAY_MS: a full disk has the same to say each second. */
+  #say(level: LogLevel, text: string, fields: Readonly<Record<string, unknown>>): void {
+    const { clock, log } = this.#world;
+    const nowMs = clock.nowMs();
+    if (nowMs - (this.#said.get(text) ?? -Infinity) < SAY_MS) return;
+    this.#said.set(text, nowMs);
+    log.write(level, text, fields);
   }
 
   /** The stamps up to which all may have been given: u64 and its CRC32C, little-endian. */

@@ -18,6 +18,8 @@ import { nodeError } from "./real_errors.ts";
 import { CtdbxError } from "./wire/errors.ts";
 import type { Stream, StreamEvents } from "./world.ts";
 
+/** After close() what is written may still be read for so long, ms. */
+const CLOSE_MS = 2000;
 /** Bytes written that the other side has not read yet; beyond, the stream is cut. 64 MiB. */
 export const PENDING_MAX = 64 * 1024 * 1024;
 
@@ -88,7 +90,12 @@ function streamOf(socket: Socket, events: () => StreamEvents | undefined): Strea
       // A copy: the socket keeps what it cannot write at once, and the caller may use its buffer again.
       socket.write(Buffer.from(bytes));
     },
-    close: () => void socket.end(),
+    close: () => {
+      socket.end();
+      // Who does not read takes nothing more; what waits for it goes with the socket.
+      const timer = setTimeout(() => socket.destroy(), CLOSE_MS);
+      socket.once("close", () => clearTimeout(timer));
+    },
   };
 }
 

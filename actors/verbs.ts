@@ -59,12 +59,16 @@ function shown(node: Node): [string, Verb][] {
 
 /** All verbs of the socket. */
 export function nodeVerbs(node: Node): Map<string, Verb> {
-  return new Map([
+  return new Map<string, Verb>([
     ...shown(node),
     ["leader yield", (args) => yieldLead(node, args)],
     ["watch", (args, call) => watch(node, args, call)],
     ["relay", (args) => relay(node, args)],
-    ["meta status", () => shardOf(node).status()],
+    ...node.config.chaos ? [["chaos shard", () => shardOf(node).crash()] as [string, Verb]] : [],
+    [
+      "meta status",
+      async () => ({ ...await shardOf(node).status(), failures: node.shards?.failures }),
+    ],
     ["meta list", (args) => shardOf(node).read(text(args, "scope", "c"), text(args, "prefix", ""))],
     ["meta set", (args) => setMeta(node, args)],
   ]);

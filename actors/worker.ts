@@ -23,6 +23,8 @@ export interface ShardService {
   write(scope: string, key: string, value: string | null, by: string): Promise<Answer<bigint>>;
   read(scope: string, prefix: string): Promise<Answer<readonly MetaRecord[]>>;
   status(): Answer<ShardStatus>;
+  /** Dies a moment later: for trying what follows. */
+  crash(): void;
   stop(): Promise<Answer<true>>;
 }
 
@@ -56,6 +58,12 @@ export function exposeShard(
       answered(() => use().write(scope, key, value, by)),
     read: (scope: string, prefix: string) => answered(() => use().read(scope, prefix)),
     status: () => answered(() => use().status()),
+    crash: () => {
+      // Out of Comlink's hands, which would make an answer of it.
+      queueMicrotask(() => {
+        throw new Error("the thread was asked to die");
+      });
+    },
     stop: () =>
       answered(async () => {
         await shard?.stop();
@@ -91,6 +99,11 @@ export class ShardThread {
 
   async status(): Promise<ShardStatus> {
     return take(await this.#remote.status());
+  }
+
+  /** Lets the thread die, to try what follows. */
+  crash(): void {
+    this.#remote.crash().catch(() => {});
   }
 
   async stop(): Promise<void> {

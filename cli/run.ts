@@ -9,6 +9,7 @@
 
 import { Command, CommanderError } from "commander";
 import { addClusterCommands } from "./commands/cluster.ts";
+import { addClusterBench } from "./commands/bench.ts";
 import { addDaemonCommands } from "./commands/daemon.ts";
 import { addDevCommands } from "./commands/dev.ts";
 import { addLeaderCommands } from "./commands/leader.ts";
@@ -86,6 +87,7 @@ export function commandTree(world: CommandWorld, said: string[]): Command {
   addLeaderCommands(program, world);
   addSlotCommands(program, world);
   addWatchCommand(program, world);
+  addClusterBench(program, world);
   addDaemonCommands(program, world);
   addDevCommands(program, world);
   addSimCommands(program, world);

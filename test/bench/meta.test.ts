@@ -5,8 +5,8 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { limit } from "../limit.ts";
 import { FLAT_WITHIN, spreadOf } from "./meta.ts";
-import { busBytesOf, cborBytesOf } from "./meta/bytes.ts";
-import { measure } from "./meta/traffic.ts";
+import { busBytesOf, cborBytesOf } from "../../actors/machines/sim/metadata/bytes.ts";
+import { measure } from "../../actors/machines/sim/metadata/traffic.ts";
 
 const test = suite("metadata benchmark");
 

@@ -12,7 +12,7 @@
 
 import process from "node:process";
 import { parseArgs } from "node:util";
-import { measure, type Traffic } from "./meta/traffic.ts";
+import { measure, type Traffic } from "../../actors/machines/sim/metadata/traffic.ts";
 
 /** The median node may pay this much more, or less, in a larger cluster. */
 export const FLAT_WITHIN = 0.1;

@@ -11,7 +11,7 @@ import { defaultMetadataTiming } from "../../../../actors/machines/metadata/tuna
 import { SeededDice } from "../../../../transport/sim/dice.ts";
 import type { MetaRecord } from "../../../../transport/wire/messages/metadata.ts";
 import type { NodeId } from "../../../../transport/wire/terms.ts";
-import { Rig } from "./rig.ts";
+import { Rig } from "../../../../actors/machines/sim/metadata/rig.ts";
 
 const test = suite("metadata Lamport clock");
 

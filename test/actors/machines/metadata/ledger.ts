@@ -14,7 +14,7 @@ import type { MetadataEffect } from "../../../../actors/machines/metadata/event.
 import { isNewer, type Scope, type Stamp } from "../../../../actors/machines/metadata/record.ts";
 import type { MetaRecord } from "../../../../transport/wire/messages/metadata.ts";
 import type { NodeId } from "../../../../transport/wire/terms.ts";
-import type { Rig, RigNode } from "./rig.ts";
+import type { Rig, RigNode } from "../../../../actors/machines/sim/metadata/rig.ts";
 
 interface Write {
   readonly stamp: Stamp;

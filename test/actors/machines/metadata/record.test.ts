@@ -15,7 +15,7 @@ import {
 } from "../../../../actors/machines/metadata/record.ts";
 import { META_KEY_MAX, META_VALUE_MAX } from "../../../../transport/wire/limits.ts";
 import type { NodeId } from "../../../../transport/wire/terms.ts";
-import { cborBytesOf } from "../../../bench/meta/bytes.ts";
+import { cborBytesOf } from "../../../../actors/machines/sim/metadata/bytes.ts";
 
 const test = suite("metadata records");
 

@@ -7,7 +7,7 @@ import { LEAF_MAX } from "../../../../actors/machines/metadata/repair.ts";
 import { interestHash } from "../../../../actors/machines/metadata/interest.ts";
 import type { About } from "../../../../actors/machines/metadata/message.ts";
 import { SKEW_MAX } from "../../../../actors/machines/metadata/record.ts";
-import { busBytesOf } from "../../../bench/meta/bytes.ts";
+import { busBytesOf } from "../../../../actors/machines/sim/metadata/bytes.ts";
 import { Watched } from "./watch.ts";
 
 const test = suite("metadata repair");

@@ -4,7 +4,7 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { MetadataEffect, SaveEffect } from "../../../../actors/machines/metadata/event.ts";
-import { Rig } from "./rig.ts";
+import { Rig } from "../../../../actors/machines/sim/metadata/rig.ts";
 import { defaultMetadataTiming } from "../../../../actors/machines/metadata/tunables.ts";
 
 const test = suite("metadata saving");

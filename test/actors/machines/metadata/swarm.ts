@@ -21,7 +21,7 @@ import { SeededDice } from "../../../../transport/sim/dice.ts";
 import type { Dice } from "../../../../transport/world.ts";
 import { textHash } from "../../../../actors/machines/mix.ts";
 import { Ledger } from "./ledger.ts";
-import { NO_FAULTS, Rig, type Watcher } from "./rig.ts";
+import { NO_FAULTS, Rig, type Watcher } from "../../../../actors/machines/sim/metadata/rig.ts";
 
 const TROUBLE_MS = 60_000;
 /** Long enough for several digests and rounds with the largest times that are drawn. */

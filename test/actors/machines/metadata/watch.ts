@@ -10,7 +10,7 @@ import {
   defaultMetadataTiming,
   type MetadataTiming,
 } from "../../../../actors/machines/metadata/tunables.ts";
-import { Rig, type RigNode } from "./rig.ts";
+import { Rig, type RigNode } from "../../../../actors/machines/sim/metadata/rig.ts";
 
 /** A message as it left. */
 export interface Sent {

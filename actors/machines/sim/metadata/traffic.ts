@@ -7,8 +7,8 @@
  *
  * Does NOT promise: figures for other work. What is written to scope c all nodes hear: that is for few, slow things.
  */
-import { SeededDice } from "../../../transport/sim/dice.ts";
-import { NO_FAULTS, Rig, type RigNode } from "../../actors/machines/metadata/rig.ts";
+import { SeededDice } from "../../../../transport/sim/dice.ts";
+import { NO_FAULTS, Rig, type RigNode } from "./rig.ts";
 import { busBytesOf } from "./bytes.ts";
 
 /** Databases of a node, and nodes of a database. */

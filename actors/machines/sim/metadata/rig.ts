@@ -15,23 +15,12 @@ import type {
   MetadataEvent,
   SaveEffect,
   StoredScope,
-} from "../../../../actors/machines/metadata/event.ts";
-import {
-  attachEpoch,
-  type Interest,
-  interestsOf,
-} from "../../../../actors/machines/metadata/interest.ts";
-import { MetadataMachine } from "../../../../actors/machines/metadata/machine.ts";
-import type { MetadataMessage } from "../../../../actors/machines/metadata/message.ts";
-import {
-  CLUSTER_SCOPE,
-  nodeScope,
-  type Scope,
-} from "../../../../actors/machines/metadata/record.ts";
-import {
-  defaultMetadataTiming,
-  type MetadataTiming,
-} from "../../../../actors/machines/metadata/tunables.ts";
+} from "../../metadata/event.ts";
+import { attachEpoch, type Interest, interestsOf } from "../../metadata/interest.ts";
+import { MetadataMachine } from "../../metadata/machine.ts";
+import type { MetadataMessage } from "../../metadata/message.ts";
+import { CLUSTER_SCOPE, nodeScope, type Scope } from "../../metadata/record.ts";
+import { defaultMetadataTiming, type MetadataTiming } from "../../metadata/tunables.ts";
 import { SeededDice } from "../../../../transport/sim/dice.ts";
 import type { MetaRecord } from "../../../../transport/wire/messages/metadata.ts";
 import type { NodeId, Pnn } from "../../../../transport/wire/terms.ts";

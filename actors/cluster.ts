@@ -91,7 +91,13 @@ export class Cluster {
   async command(verbId: string, command: LeaderCommand, timeoutMs: number): Promise<CommandResult> {
     const { clock } = this.#parts;
     const endMs = clock.nowMs() + timeoutMs;
+    const { sign } = this.machine.state;
+    const before = sign.token;
     for (;;) {
+      // A yield whose answer was lost must not make the next leader yield, too.
+      if (command.verb === "yield" && sign.token > before) {
+        return { outcome: "done", text: "another leads" };
+      }
       const result = await this.#try(
         verbId,
         command,

@@ -60,6 +60,8 @@ export interface NodeOptions {
   readonly verbs?: ReadonlyMap<string, Verb>;
   /** Starts the thread of the node's metadata; without it the node has none. */
   readonly shard?: () => Promise<ShardHandle>;
+  /** How far the clock of `world` is ahead of the machine's, ms; for faults made on demand. */
+  readonly aheadMs?: () => number;
   readonly timing?: Timing;
   /** The node has ended by itself. Called once. */
   readonly onEnd: (why: string, isFault: boolean) => void;
@@ -245,7 +247,13 @@ export class Node {
   }
 
   async #answer(ask: Ask, reply: string): Promise<void> {
-    this.post.answer(reply, await answerAsk(this, ask));
+    const answer = await answerAsk(this, ask);
+    try {
+      this.post.answer(reply, answer);
+    } catch (error) {
+      // Who asks names the subject, and may name anything.
+      this.world.log.write("warning", "A question cannot be answered", { error, reply });
+    }
   }
 
   #onHappening(happening: Happening): void {
@@ -301,11 +309,16 @@ export class Node {
     }
   }
 
+  get #aheadMs(): number {
+    return this.#options.aheadMs?.() ?? 0;
+  }
+
   #showPage(page: Page): void {
     this.#page?.write({
       incarnation: page.incarnation,
       generation: page.generation,
-      leaseEndNs: BigInt(Math.max(0, Math.floor(page.leaseEndMs * 1e6))),
+      // The page is in the machine's CLOCK_BOOTTIME, whatever this node's clock is made to show.
+      leaseEndNs: BigInt(Math.max(0, Math.floor((page.leaseEndMs - this.#aheadMs) * 1e6))),
       pnn: this.state.pnn ?? PNN_UNKNOWN,
       frozen: false,
       pid: this.world.host.pid,

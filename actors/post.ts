@@ -9,6 +9,7 @@
  */
 import type { Bus, BusMessage, Clock, Log } from "../transport/world.ts";
 import type { Codec, Received, Stamps } from "../transport/wire/codec.ts";
+import { CtdbxError } from "../transport/wire/errors.ts";
 import { isRefusal, type Refusal, type RefusalCode } from "../transport/wire/envelope.ts";
 import type { AnyMessage } from "../transport/wire/message.ts";
 import type { SubjectClass } from "../transport/wire/subjects.ts";
@@ -110,7 +111,7 @@ export class Post {
     if (bus.status !== "connected") return;
     const text = JSON.stringify(value, (_key, part) => typeof part === "bigint" ? `${part}` : part);
     const subject = buildSubject({ cluster, class: "ev", to: topic, from: this.#own });
-    bus.publish(subject, new TextEncoder().encode(text));
+    this.#put(subject, new TextEncoder().encode(text));
   }
 
   /**
@@ -135,9 +136,7 @@ export class Post {
 
   /** Answers a question that came with a reply subject. */
   answer(reply: string, message: AnyMessage): void {
-    const { bus } = this.#options;
-    if (bus.status !== "connected") return;
-    for (const payload of this.#encode(message)) bus.publish(reply, payload);
+    for (const payload of this.#encode(message)) this.#put(reply, payload);
   }
 
   /** Asks a node and awaits its answer. Throws what Bus.request throws; a refusal is answered as it is. */
@@ -152,13 +151,26 @@ export class Post {
   }
 
   #encode(message: AnyMessage): Uint8Array[] {
-    return this.#options.codec.encode(message, this.#options.stamps());
+    const { bus, codec, stamps } = this.#options;
+    codec.payloadMax = bus.payloadMax;
+    return codec.encode(message, stamps());
+  }
+
+  /** Publishes what the bus takes; what is too long for its server is dropped, counted and told. */
+  #put(subject: string, payload: Uint8Array): void {
+    const { bus } = this.#options;
+    if (bus.status !== "connected") return;
+    try {
+      bus.publish(subject, payload);
+    } catch (error) {
+      if (!(error instanceof CtdbxError)) throw error;
+      this.#refuse({ refused: "size", text: error.message });
+    }
   }
 
   #publish(subject: string, payloads: readonly Uint8Array[]): void {
-    const { bus } = this.#options;
-    if (bus.status !== "connected") return;
-    for (const payload of payloads) bus.publish(subject, payload);
+    if (this.#options.bus.status !== "connected") return;
+    for (const payload of payloads) this.#put(subject, payload);
     this.counters.sent++;
   }
 

@@ -99,7 +99,7 @@ export class Shards {
       throw error;
     }
     this.#handle = handle;
-    if (this.#view !== undefined) await handle.thread.view(this.#view);
+    if (this.#view !== undefined) this.view(this.#view);
   }
 
   #complain(error: unknown): void {

@@ -16,7 +16,7 @@ import type { Dead } from "../transport/wire/messages/cluster.ts";
 import type { Document } from "../transport/wire/messages/document.ts";
 import type { Generation, Incarnation, NodeId, Pnn } from "../transport/wire/terms.ts";
 import { buildSubject } from "../transport/wire/subjects.ts";
-import { tagOf } from "../transport/wire/terms.ts";
+import { PNN_UNKNOWN, tagOf } from "../transport/wire/terms.ts";
 import type { Child, ChildOptions, World } from "../transport/world.ts";
 import { allVotersOf } from "./machines/cluster/document.ts";
 import { MetaFile } from "./storage/meta_file.ts";
@@ -30,6 +30,9 @@ export const FENCE_LIMIT_MS = 500;
 /** How often a certificate is sent, and how far apart, ms. */
 export const DEAD_TIMES = 20;
 const DEAD_EVERY_MS = 250;
+/** Certificates that are out before the supervisor ends, and how often it waits for one. */
+const TOLD = 3;
+const TOLD_TRIES = 8;
 /** A daemon gets so long to end in order, ms. */
 const STOP_MS = 5000;
 
@@ -47,6 +50,8 @@ export interface SupervisorOptions {
   readonly child?: ChildOptions;
   /** Called with each daemon that was started. */
   readonly onStart?: (child: Child) => void;
+  /** The daemon's clock may be ahead of this one's by so much, ms: 0 unless faults are made on demand. */
+  readonly aheadMaxMs?: number;
 }
 
 /** One node's supervisor. */
@@ -66,12 +71,15 @@ export class Supervisor {
 
   /** Runs the daemon until `stop`, or until it has ended in order (exit code 0); resolves then. */
   async run(): Promise<void> {
-    const { world, command, socketPath, child: childOptions, onStart } = this.#options;
-    const { clock, host, log } = world;
+    const { world, socketPath, onStart } = this.#options;
+    const { clock, log } = world;
     while (!this.#stopping) {
       const startMs = clock.nowMs();
-      const child = await host.start(command, childOptions);
+      const child = await this.#startDaemon();
+      if (child === undefined) continue;
       this.#child = child;
+      // An end that was asked for while it was being started has found no child.
+      if (this.#stopping) this.#end(child);
       onStart?.(child);
       const endWatch = watchDaemon(world, socketPath, (silentMs) => {
         log.write("error", "The daemon hangs; it is killed", { silentMs });
@@ -96,12 +104,37 @@ export class Supervisor {
   stop(): void {
     this.#stopping = true;
     this.#endPause();
-    const child = this.#child;
-    if (child === undefined) return;
+    if (this.#child !== undefined) this.#end(this.#child);
+  }
+
+  #end(child: Child): void {
     child.signal("SIGTERM");
     // A stopped process hears nothing else.
     child.signal("SIGCONT");
     this.#options.world.clock.after(STOP_MS, () => child.signal("SIGKILL"));
+  }
+
+  /** Starts the daemon; undefined: the machine could not, and it is to be tried again after a pause. */
+  async #startDaemon(): Promise<Child | undefined> {
+    const { world, command, child: childOptions } = this.#options;
+    try {
+      return await world.host.start(command, childOptions);
+    } catch (error) {
+      world.log.write("error", "The daemon cannot be started; it is tried again", {
+        error,
+        delayMs: this.#delayMs,
+      });
+      await this.#pause(this.#delayMs);
+      this.#delayMs = Math.min(2 * this.#delayMs, BACK_OFF.mostMs);
+      return undefined;
+    }
+  }
+
+  /** Resolves when the certificates of the last death have had time to go out. */
+  async told(): Promise<void> {
+    for (let tries = 0; this.#deadLeft > DEAD_TIMES - TOLD && tries < TOLD_TRIES; tries++) {
+      await this.#pause(DEAD_EVERY_MS);
+    }
   }
 
   #pause(delayMs: number): Promise<void> {
@@ -161,7 +194,9 @@ export class Supervisor {
     tMs: number,
   ): void {
     const isGoing = this.#deadLeft > 0;
-    this.#dead = { kind: "dead", pnn, incarnation, tMs };
+    // A node that belonged to no cluster served nothing.
+    if (pnn === PNN_UNKNOWN) return;
+    this.#dead = { kind: "dead", pnn, incarnation, tMs: tMs + (this.#options.aheadMaxMs ?? 0) };
     this.#deadTo = allVotersOf(doc).map((voter) => voter.nodeId).filter((voter) =>
       voter !== nodeId
     );
@@ -184,8 +219,8 @@ export class Supervisor {
   #send(own: NodeId, codec: Codec): void {
     if (this.#dead === undefined || this.#deadLeft <= 0) return;
     const { world, cluster } = this.#options;
-    this.#deadLeft--;
     if (world.bus.status === "connected") {
+      this.#deadLeft--;
       const payloads = codec.encode(this.#dead, { gen: 0n as Generation, stamp: 0n });
       for (const to of this.#deadTo) {
         const subject = buildSubject({ cluster, class: "n", to: tagOf(to), from: tagOf(own) });

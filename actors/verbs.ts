@@ -8,7 +8,7 @@
  */
 import { isRefusal, type Refusal } from "../transport/wire/envelope.ts";
 import { CtdbxError } from "../transport/wire/errors.ts";
-import { ANSWER_MAX, FAULT_TEXT_MAX, fitText } from "../transport/wire/limits.ts";
+import { ANSWER_MAX, FAULT_TEXT_MAX, fitText, TEXT_MAX } from "../transport/wire/limits.ts";
 import type { Answer, Ask } from "../transport/wire/messages/ask.ts";
 import type { DocumentNode } from "../transport/wire/messages/document.ts";
 import type { Message } from "../transport/wire/messages/registry.ts";
@@ -87,8 +87,11 @@ function countersOf(node: Node): Record<string, unknown> {
 
 function text(args: Args, name: string, byDefault?: string): string {
   const value = args[name] ?? byDefault;
-  if (typeof value === "string" && value.length <= 256) return value;
-  throw new CtdbxError("state", `Cannot take the request: ${name} must be a text`);
+  if (typeof value === "string" && value.length <= TEXT_MAX && value.isWellFormed()) return value;
+  throw new CtdbxError(
+    "state",
+    `Cannot take the request: ${name} must be a text of up to ${TEXT_MAX}`,
+  );
 }
 
 async function yieldLead(node: Node, args: Args): Promise<unknown> {
@@ -98,8 +101,9 @@ async function yieldLead(node: Node, args: Args): Promise<unknown> {
   const command = { verb: "yield", why, ...to === undefined ? {} : { to: to.nodeId } } as const;
   const result = await node.cluster.command(verbId, command, COMMAND_MS);
   if (result.outcome === "done") return result;
-  const code = result.outcome === "refused" ? "state" : "no_quorum";
-  throw new CtdbxError(code, `Cannot yield: ${result.text}`);
+  // Without an answer it may have been done all the same.
+  const codes = { refused: "state", not_leader: "no_quorum", going_on: "unknown" } as const;
+  throw new CtdbxError(codes[result.outcome], `Cannot yield: ${result.text}`);
 }
 
 /**
@@ -211,7 +215,8 @@ export async function answerAsk(node: Node, ask: Ask): Promise<Answer> {
       await verb(args, { item: () => false, onCancel: () => {} }),
       (_key, part) => typeof part === "bigint" ? `${part}` : part,
     );
-    if (ok.length > ANSWER_MAX) return failure("limit", `ANSWER_MAX is ${ANSWER_MAX} characters`);
+    const bytes = new TextEncoder().encode(ok).length;
+    if (bytes > ANSWER_MAX) return failure("limit", `ANSWER_MAX is ${ANSWER_MAX} bytes`);
     return { kind: "answer", ok };
   } catch (error) {
     if (error instanceof CtdbxError) return failure(error.code, error.message);

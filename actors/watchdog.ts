@@ -19,12 +19,17 @@ export function watchDaemon(
   onHung: (silentMs: number) => void,
 ): () => void {
   let answeredMs = clock.nowMs();
+  let askedMs = answeredMs;
   let isOn = true;
   let stream: Stream | undefined;
   let cancel = (): void => {};
   const ping = (): void => {
     if (!isOn) return;
-    const silentMs = clock.nowMs() - answeredMs;
+    const nowMs = clock.nowMs();
+    // This process itself was stopped, or the machine slept: nobody was asked meanwhile.
+    if (nowMs - askedMs > 2 * PING_EVERY_MS) answeredMs = nowMs;
+    askedMs = nowMs;
+    const silentMs = nowMs - answeredMs;
     if (silentMs >= HUNG_MS) {
       isOn = false;
       stream?.close();

@@ -5,6 +5,8 @@
  *
  * A cut node's bus still says "connected", as after a cable was pulled: what it sends is lost, nothing comes in.
  *
+ * The metadata thread has a bus and a clock of its own, which stay whole.
+ *
  * Does NOT promise: to be there in a daemon whose configuration does not ask for it.
  */
 
@@ -18,11 +20,19 @@ const CHAOS_MAX_MS = 3_600_000;
 /** Largest drift of a skewed clock: 1 in 100, the most that the protocol allows. */
 const DRIFT = 0.01;
 
+/** Which way a cut goes. */
+export type CutWay = "both" | "in" | "out";
+const WAYS: readonly CutWay[] = ["both", "in", "out"];
+
+/** A clock gets ahead by so much at most in one fault, ms. */
+export const AHEAD_MAX_MS: number = CHAOS_MAX_MS * DRIFT;
+
 /** What is broken now. */
 export class Chaos {
   readonly #clock: Clock;
   /** Nothing goes to these tags and nothing comes from them; "*": nobody. */
   #cut: ReadonlySet<string> = new Set();
+  #way: CutWay = "both";
   #skew: { readonly fromMs: number; readonly drift: number } | undefined;
   #passedMs = 0;
   #wallMs = 0;
@@ -32,10 +42,11 @@ export class Chaos {
     this.#clock = clock;
   }
 
-  /** Cuts this node from the nodes with these tags for so long. */
-  cut(tags: readonly string[], forMs: number): void {
+  /** Cuts this node from the nodes with these tags for so long; "in": it only hears nothing, "out": it is not heard. */
+  cut(tags: readonly string[], forMs: number, way: CutWay = "both"): void {
     this.#ends.cut?.();
     this.#cut = new Set(tags);
+    this.#way = way;
     this.#ends.cut = this.#clock.after(forMs, () => void (this.#cut = new Set()));
   }
 
@@ -76,9 +87,14 @@ export class Chaos {
     return this.#cut.size > 0 && (this.#cut.has("*") || (tag !== undefined && this.#cut.has(tag)));
   }
 
+  /** Is what comes from this tag lost? */
+  isUnheard(tag: string | undefined): boolean {
+    return this.#way !== "out" && this.isCut(tag);
+  }
+
   /** Is what goes out on this subject lost? What goes to all, and events, is while anybody is cut off. */
   isLost(subject: string): boolean {
-    if (this.#cut.size === 0) return false;
+    if (this.#cut.size === 0 || this.#way === "in") return false;
     const parsed = parseSubject(subject);
     if (parsed === undefined) return this.isCut(undefined);
     if (parsed.class === "n" || parsed.class === "ask") return this.isCut(parsed.to);
@@ -112,10 +128,14 @@ export function chaosWorld(
 export function chaosVerbs(chaos: Chaos | undefined): [string, Verb][] {
   if (chaos === undefined) return [];
   return [
-    ["chaos cut", ({ tags, ms }) => {
+    ["chaos cut", ({ tags, ms, way = "both" }) => {
       const isFit = Array.isArray(tags) && tags.every((tag) => typeof tag === "string");
       if (!isFit) throw new CtdbxError("state", "Cannot cut: tags must be texts");
-      chaos.cut(tags, duration(ms));
+      const known = WAYS.find((each) => each === way);
+      if (known === undefined) {
+        throw new CtdbxError("state", "Cannot cut: way must be both, in or out");
+      }
+      chaos.cut(tags, duration(ms), known);
     }],
     ["chaos skew", ({ ms }) => chaos.skew(duration(ms))],
     ["chaos heal", () => chaos.heal()],
@@ -173,7 +193,7 @@ class ChaosBus implements Bus {
 
   subscribe(subject: string, onMessage: (message: BusMessage) => void): () => void {
     return this.#real.subscribe(subject, (message) => {
-      if (!this.#chaos.isCut(parseSubject(message.subject)?.from)) onMessage(message);
+      if (!this.#chaos.isUnheard(parseSubject(message.subject)?.from)) onMessage(message);
     });
   }
 

@@ -166,10 +166,12 @@ export class KeptCluster {
     this.#server = await this.#startServer(this.#plan.port);
     const { port } = this.#server;
     writePlan(this.#home, { ...this.#plan, port });
-    for (let index = 0; index < nodes; index++) {
+    for (let index = 0; index < nodes && !this.#stopping; index++) {
       writeConfig(this.#home, index, port, nodes);
       await this.restart(index);
     }
+    // An end that was asked for meanwhile has not seen all of it.
+    if (this.#stopping) await this.stop();
   }
 
   /** Starts the supervisor of a node, at first or after it has ended. */

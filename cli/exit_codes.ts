@@ -68,6 +68,7 @@ export const EXIT_OF: Readonly<Record<ErrorCode, ExitCode>> = {
   truncated: EXIT.corrupt,
   config: EXIT.usage,
   no_quorum: EXIT.noQuorum,
+  unknown: EXIT.unknownOutcome,
   io: EXIT.other,
   unsupported: EXIT.other,
 };

@@ -14,7 +14,9 @@ import type { Command } from "commander";
 import { Node } from "../../actors/node.ts";
 import type { NodeConfig } from "../../actors/node_config.ts";
 import { Supervisor } from "../../actors/supervisor.ts";
-import { chaosVerbs, chaosWorld } from "../chaos.ts";
+import { AHEAD_MAX_MS, chaosVerbs, chaosWorld } from "../chaos.ts";
+import type { Image } from "../../transport/image.ts";
+import type { World } from "../../transport/world.ts";
 import type { NodePaths } from "../config.ts";
 import { findNode, readConfigFile } from "../config.ts";
 import { EXIT } from "../exit_codes.ts";
@@ -86,6 +88,7 @@ async function runDaemon(flags: RunFlags): Promise<void> {
       socketPath: paths.socket,
       lock: leaderLock(config, real),
       shard: () => startShardThread(config, flags.log),
+      ...chaos === undefined ? {} : { aheadMs: () => chaos.aheadMs(real.clock.nowMs()) },
       verbs: new Map([["node process", () => ({ pid: process.pid })], ...chaosVerbs(chaos)]),
       onEnd: (why, isFault) => ended.resolve(isFault ? why : ""),
     });
@@ -110,6 +113,7 @@ async function supervise(flags: HomeFlags): Promise<void> {
   const paths = findNode(flags.home, flags.nodeName);
   const config = readConfigFile(paths.config);
   const world = nodeWorld(config, "supervisor", join(paths.run, "supervisor.log"));
+  const lock = holdPlace(world, paths);
   writePid(join(paths.run, "supervisor.pid"));
   const place = homeWords(flags);
   const supervisor = new Supervisor({
@@ -120,10 +124,26 @@ async function supervise(flags: HomeFlags): Promise<void> {
     socketPath: paths.socket,
     command: [...selfCommand(), "daemon", "run", ...place, "--log", join(paths.run, "daemon.log")],
     child: { logPath: join(paths.run, "daemon.out") },
+    aheadMaxMs: config.chaos ? AHEAD_MAX_MS : 0,
   });
   void signalled().then(() => supervisor.stop());
   await supervisor.run();
+  await supervisor.told();
+  lock.close();
   await world.close();
+}
+
+/** One supervisor for a node: the lock lives as long as this process. Throws Failure (conflict). */
+function holdPlace(world: World, paths: NodePaths): Image {
+  world.disk.makeFolder(paths.run);
+  const image = world.images.open(join(paths.run, "supervisor.lock"), { create: true });
+  if (image.tryLock({ start: 0, length: 1 }, "write")) return image;
+  image.close();
+  throw new Failure(
+    EXIT.conflict,
+    `Cannot supervise the node in ${paths.run}: another supervisor does`,
+    "`ctdbx daemon stop` ends it",
+  );
 }
 
 function homeWords(flags: HomeFlags): string[] {

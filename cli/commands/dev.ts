@@ -10,9 +10,9 @@
 import { join } from "node:path";
 import process from "node:process";
 import type { Command } from "commander";
-import { InvalidArgumentError } from "commander";
+import { InvalidArgumentError, Option } from "commander";
 import { StatePage } from "../../actors/storage/state_page.ts";
-import { tagOf } from "../../transport/wire/terms.ts";
+import { type NodeId, tagOf } from "../../transport/wire/terms.ts";
 import { DEV_NODES_MAX, devHome, devNode, keeperOf, KeptCluster } from "../dev_cluster.ts";
 import { makeCluster, nodeIds, planOf, readPlan, removeCluster } from "../dev_cluster.ts";
 import { EXIT } from "../exit_codes.ts";
@@ -35,6 +35,11 @@ const SILENT_MS = 1000;
 
 interface DevFlags {
   readonly home?: string;
+}
+
+interface CutFlags extends DevFlags {
+  readonly from?: string;
+  readonly way?: "both" | "in" | "out";
 }
 
 interface UpFlags extends DevFlags {
@@ -67,7 +72,19 @@ export function addDevCommands(program: Command, world: CommandWorld): void {
   outputOptions(devOption(dev.command("status").description("its processes, and what they say")))
     .action((flags: DevFlags & OutputFlags) => status(world, flags));
   const chaos = dev.command("chaos").description("make a fault, for a time");
-  for (const kind of ["pause", "partition", "skew"] as const) {
+  devOption(chaos.command("partition").description("cut a node from others"))
+    .argument("<target>", "n0, n1, ... or leader")
+    .argument("<duration>", "as 500ms, 5s or 2m", milliseconds)
+    .option("--from <nodes>", "from these only, with commas: n1,n2 (all)")
+    .addOption(
+      new Option("--way <way>", "in: it hears nothing; out: it is not heard").choices([
+        "both",
+        "in",
+        "out",
+      ]),
+    )
+    .action((target: string, ms: number, flags: CutFlags) => partition(flags, target, ms));
+  for (const kind of ["pause", "skew"] as const) {
     devOption(chaos.command(kind).description(CHAOS[kind]))
       .argument("<target>", "n0, n1, ... or leader")
       .argument("<duration>", "as 500ms, 5s or 2m", milliseconds)
@@ -85,7 +102,6 @@ export function addDevCommands(program: Command, world: CommandWorld): void {
 
 const CHAOS = {
   pause: "stop a daemon (SIGSTOP) for a time; its supervisor kills one that is silent for 30 s",
-  partition: "cut a node from all others",
   skew: "let a node's clock run fast by 1 %, and its wall clock jump by an hour",
 } as const;
 
@@ -245,8 +261,13 @@ async function statusRow(world: CommandWorld, home: string, index: number): Prom
 /** The process of a node's daemon, by its state page; undefined: none lives. */
 function daemonOf(world: CommandWorld, home: string, index: number): number | undefined {
   const path = join(devNode(home, index).run, "state");
-  if (!world.store.exists(path)) return undefined;
-  const page = StatePage.open(world.store, path);
+  let page: StatePage;
+  try {
+    page = StatePage.open(world.store, path);
+  } catch {
+    // There is none, or a new life is just making its own.
+    return undefined;
+  }
   try {
     const pid = page.read()?.pid;
     return pid !== undefined && isAlive(pid) ? pid : undefined;
@@ -257,7 +278,7 @@ function daemonOf(world: CommandWorld, home: string, index: number): number | un
 
 async function makeFault(
   flags: DevFlags,
-  kind: "pause" | "kill" | "partition" | "skew" | "heal",
+  kind: "pause" | "kill" | "skew" | "heal",
   target: string,
   ms: number,
 ): Promise<void> {
@@ -267,15 +288,25 @@ async function makeFault(
   const paths = devNode(home, index);
   if (kind === "heal") return void await askOnce(paths, "chaos heal");
   if (kind === "skew") return void await askOnce(paths, "chaos skew", { ms });
-  if (kind === "partition") {
-    const others = nodeIds(home, plan).filter((_, other) => other !== index).map(tagOf);
-    return void await askOnce(paths, "chaos cut", { tags: others, ms });
-  }
   const { pid } = await askOnce(paths, "node process") as { pid: number };
   if (kind === "kill") return void process.kill(pid, "SIGKILL");
   process.kill(pid, "SIGSTOP");
   // A process of its own lets it go on, whatever becomes of this one.
   startDetached(["/bin/sh", "-c", `sleep ${ms / 1000}; kill -CONT ${pid}`], "/dev/null");
+}
+
+async function partition(flags: CutFlags, target: string, ms: number): Promise<void> {
+  const home = devHome(flags.home);
+  const plan = planOf(home);
+  const index = await indexOf(home, plan.nodes, target);
+  const ids = nodeIds(home, plan);
+  const from = flags.from === undefined
+    ? ids.keys().filter((other) => other !== index)
+    : await Promise.all(
+      flags.from.split(",").map((name) => indexOf(home, plan.nodes, name.trim())),
+    );
+  const tags = [...from].map((other) => tagOf(ids[other] as NodeId));
+  await askOnce(devNode(home, index), "chaos cut", { tags, ms, way: flags.way ?? "both" });
 }
 
 async function indexOf(home: string, nodes: number, target: string): Promise<number> {

@@ -12,13 +12,14 @@ import { Node } from "../../actors/node.ts";
 import { MetaFile } from "../../actors/storage/meta_file.ts";
 import { makeIdentity } from "../../actors/storage/node_identity.ts";
 import { StatePage } from "../../actors/storage/state_page.ts";
+import { nodeVerbs } from "../../actors/verbs.ts";
 import { isServing, leaderOf, nodeRows } from "../../actors/views.ts";
 import { SimTime } from "../../transport/sim/clock.ts";
 import { SeededDice } from "../../transport/sim/dice.ts";
 import { SimLock, SimRegister } from "../../transport/sim/lock.ts";
 import { SimNetwork } from "../../transport/sim/network.ts";
 import { SimMachine } from "../../transport/sim/world.ts";
-import type { ClusterId, Incarnation, NodeId, Token } from "../../transport/wire/terms.ts";
+import type { ClusterId, Incarnation, NodeId, Pnn, Token } from "../../transport/wire/terms.ts";
 
 const STATE = "/var/lib/ctdbx/sim";
 const RUN = "/run/ctdbx/sim";
@@ -243,6 +244,42 @@ test("a node whose disk is new comes back: its new life counts as later than all
   const { incarnation, durable } = cluster.nodes[n]!.state;
   assert.ok(incarnation > before);
   assert.ok(durable.accepted !== undefined);
+});
+
+test("a command that was passed on to a leader that has died is done by the next one", async () => {
+  const cluster = await started(8);
+  const old = cluster.leader!;
+  const [asker, third] = [0, 1, 2].filter((n) => n !== old) as [number, number];
+  cluster.crash(old, "process");
+  const verbId = "a".repeat(32);
+  const command = {
+    verb: "flags",
+    pnn: old as Pnn,
+    set: ["draining"],
+    clear: [],
+    why: "a test",
+  } as const;
+  const asked = cluster.nodes[asker]!.cluster.command(verbId, command, 9000);
+  const result = await cluster.time.drive(asked, turn);
+  assert.is(result.outcome, "done", result.text);
+  await cluster.run(500);
+  const { nodes } = cluster.nodes[third]!.state.adopted!;
+  assert.ok(nodes.find(({ pnn }) => pnn === old)!.adminFlags.includes("draining"));
+});
+
+test("half a surrogate pair in a request is refused, and the node lives", async () => {
+  const cluster = await started(9);
+  const node = cluster.nodes[[0, 1, 2].find((n) => n !== cluster.leader)!]!;
+  const call = { item: () => false, onCancel: () => {} };
+  let code = "";
+  try {
+    await nodeVerbs(node).get("leader yield")!({ why: "\ud800" }, call);
+  } catch (error) {
+    code = (error as { code: string }).code;
+  }
+  assert.is(code, "state");
+  await cluster.run(1000);
+  assert.ok(cluster.allServe);
 });
 
 test("two daemons for one folder: the second is refused, the first goes on", async () => {

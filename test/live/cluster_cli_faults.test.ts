@@ -150,6 +150,44 @@ test(
   }),
 );
 
+for (const way of ["in", "out"] as const) {
+  test(
+    `a follower whose way ${way} is cut is out, changes the leader once at most, and heals alone`,
+    limit(60_000, async ({ dev }) => {
+      const before = await dev.json<LeaderAnswer>("leader show");
+      const leader = await dev.leader();
+      const victim = other(leader);
+      await dev.dev(`chaos partition n${victim} 1m --way ${way}`);
+      await dev.wait("not-serving", victim);
+      const witness = ALL.find((each) => each !== victim && each !== leader) ?? 0;
+      await dev.wait("leader,members=2,serving", witness);
+      const during = await dev.json<LeaderAnswer>("leader show", witness);
+      assert.ok(Number(during.election) - Number(before.election) <= 1, "no election ping-pong");
+      await dev.dev(`chaos heal n${victim}`);
+      await dev.well();
+    }),
+  );
+}
+
+test(
+  "two followers that do not hear each other both stay: each hears the leader",
+  limit(60_000, async ({ dev }) => {
+    const before = await dev.json<LeaderAnswer>("leader show");
+    const { generation } = await dev.status();
+    const leader = await dev.leader();
+    const [one, two] = ALL.filter((each) => each !== leader) as [number, number];
+    await dev.dev(`chaos partition n${one} 6s --from n${two}`);
+    const counted = async () =>
+      Number((await dev.json<Record<string, unknown>>("node status", one))["messagesReceived"]);
+    const start = await counted();
+    await eventually("twenty more messages", async () => await counted() >= start + 20);
+    assert.is((await dev.status()).generation, generation, "the same view");
+    assert.is((await dev.json<LeaderAnswer>("leader show")).election, before.election);
+    await dev.dev(`chaos heal n${one}`);
+    await dev.well();
+  }),
+);
+
 test("a clock that runs fast and a wall clock that jumps change nothing", async ({ dev }) => {
   const { leader, election } = await dev.json<LeaderAnswer>("leader show");
   const { generation } = await dev.status();

@@ -17,7 +17,7 @@ const KEPT = 60;
 /** Layouts of cuts that are run every time. */
 const LAYOUTS = 60;
 /** Fresh seeds go on for so long. */
-const FRESH_MS = 12_000;
+const FRESH_MS = 15_000;
 
 function assertClean(kind: string, { seed, violations, classes }: SeedResult): void {
   const texts = violations.map(({ atMs, rule, text }) => `${atMs.toFixed(1)} ${rule}: ${text}`);

@@ -175,6 +175,7 @@ export class Codec {
   /** Messages that came in parts. Sweep it now and then: see Assembly.wakeMs. */
   readonly assembly = new Assembly();
 
+  #payloadMax: number;
   readonly #options: Required<CodecOptions>;
   /** The body stays where it came: a payload is not used again. */
   readonly #cbor = new Cbor(false);
@@ -197,8 +198,14 @@ export class Codec {
       throw new RangeError(`Cannot send: payloads must take ${range} bytes, take ${payloadMax}`);
     }
     tagOf(own);
+    this.#payloadMax = payloadMax;
     this.#options = { cluster, own, firstId, payloadMax, protocol, declarations };
     this.#nextId = BigInt.asUintN(64, firstId);
+  }
+
+  /** Bytes that the bus takes now: its server may be another one. What is out of range is taken as near as can be. */
+  set payloadMax(bytes: number) {
+    this.#payloadMax = Math.min(MESSAGE_MAX, Math.max(PAYLOAD_MIN, bytes));
   }
 
   /**
@@ -214,7 +221,7 @@ export class Codec {
     this.#nextId = BigInt.asUintN(64, id + 1n);
     const { own: from, protocol: v } = this.#options;
     const head = { v, cluster: this.clusterId ?? NO_CLUSTER, from, gen, stamp, id, kind };
-    const pieces = cut(body, this.#options.payloadMax - ENVELOPE_MAX);
+    const pieces = cut(body, this.#payloadMax - ENVELOPE_MAX);
     if (pieces.length === 1) return [this.#cbor.encode({ ...head, body })];
     const whole = { parts: pieces.length, bytes: body.length };
     return pieces.map((piece, part) => this.#cbor.encode({ ...head, part, ...whole, body: piece }));

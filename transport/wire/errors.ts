@@ -23,6 +23,7 @@ export type ErrorCode =
   | "truncated" // the file was shortened or replaced underneath
   | "config" // a configuration file cannot be used; the text names the key
   | "no_quorum" // no majority of voters, or no leader, can be reached
+  | "unknown" // no answer in time: it may have been done, or may be yet
   | "io" // any other failure of the operating system
   | "unsupported"; // this platform or runtime cannot do it
 

@@ -80,7 +80,7 @@ function queue(
   if (state.lead !== undefined) state.lead.isDirty = true;
 }
 
-/** False: it is there already, or there is no room, which was answered. */
+/** False: it is being done already, or there is no room, which was answered. */
 function add(
   state: ClusterState,
   from: NodeId | undefined,
@@ -91,7 +91,14 @@ function add(
   const { asks, nowMs } = state;
   const kept = asks.filter((ask) => !ask.isPassedOn || nowMs - ask.atMs < PASSED_ON_MS);
   asks.splice(0, asks.length, ...kept);
-  if (asks.some((ask) => ask.verbId === verbId)) return false;
+  const at = asks.findIndex((ask) => ask.verbId === verbId);
+  const known = asks[at];
+  if (known !== undefined) {
+    // Passed on, and no answer came: passed on again, or done here if this node leads by now.
+    if (!known.isPassedOn) return false;
+    asks[at] = { ...known, from, atMs: nowMs, isPassedOn };
+    return true;
+  }
   if (asks.length >= ASKS_MAX) {
     answerTo(state, from, verbId, "refused", `${ASKS_MAX} commands wait already`);
     return false;

@@ -40,6 +40,8 @@ export function onHeartbeat(state: ClusterState, from: NodeId, message: Heartbea
 /** Takes over what a heartbeat says; undefined when it is older than what is known. */
 function notePeer(state: ClusterState, from: NodeId, message: Heartbeat): Peer | undefined {
   const { tMs, incarnation, promised } = message;
+  // First of all: nothing is kept of who does not belong to the cluster.
+  if (!isKnown(state, from)) return undefined;
   let peer = state.peers.get(from);
   if (peer !== undefined) {
     if (incarnation < peer.incarnation) return undefined;
@@ -49,7 +51,6 @@ function notePeer(state: ClusterState, from: NodeId, message: Heartbeat): Peer |
   const isNew = peer === undefined || incarnation > peer.incarnation;
   if (isNew) noteLife(state, from, incarnation);
   if (peer === undefined) {
-    if (!isKnown(state, from)) return undefined;
     peer = { nodeId: from, echoedMs: -Infinity } as Peer;
     state.peers.set(from, peer);
   }
@@ -66,7 +67,7 @@ function notePeer(state: ClusterState, from: NodeId, message: Heartbeat): Peer |
 }
 
 /** Is it a node of the cluster? Nobody else is remembered. A node without a document remembers those it was told of. */
-function isKnown({ accepted, adopted, config }: ClusterState, from: NodeId): boolean {
+export function isKnown({ accepted, adopted, config }: ClusterState, from: NodeId): boolean {
   const doc = adopted ?? accepted;
   return doc === undefined ? config.seeds.includes(from) : nodeById(doc, from) !== undefined;
 }

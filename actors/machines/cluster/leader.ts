@@ -13,7 +13,7 @@ import type { NodeId, Token, Version } from "../../../transport/wire/terms.ts";
 import { assert } from "./asserts.ts";
 import { dropAsks } from "./command.ts";
 import { allVotersOf, nodeIdsOf, voterOf } from "./document.ts";
-import { sendDigests } from "./grant.ts";
+import { isKnown, sendDigests } from "./grant.ts";
 import { newLead } from "./lead.ts";
 import type { Lead, Proposal } from "./lead.ts";
 import { adopt } from "./member.ts";
@@ -103,6 +103,7 @@ function prepare(state: ClusterState, lead: Lead): void {
 /** A promise: the documents and times of a majority decide how to begin. */
 export function onPromise(state: ClusterState, from: NodeId, message: Promise_): void {
   const { lead } = state;
+  if (!isKnown(state, from)) return;
   noteLife(state, from, message.incarnation);
   if (lead === undefined || message.token !== lead.token || lead.phase !== "promising") return;
   lead.promises.set(from, {
@@ -204,6 +205,7 @@ function accept(state: ClusterState, lead: Lead, open: Proposal): void {
 export function onAccepted(state: ClusterState, from: NodeId, message: Accepted): void {
   const { lead } = state;
   const { version, incarnation } = message;
+  if (!isKnown(state, from)) return;
   noteLife(state, from, incarnation);
   if (lead === undefined) return;
   const { open, effective } = lead;

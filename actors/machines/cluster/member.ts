@@ -12,6 +12,7 @@
  */
 import type { Digest, Health, ViewMessage } from "../../../transport/wire/messages/cluster.ts";
 import type { Document } from "../../../transport/wire/messages/document.ts";
+import { fitText } from "../../../transport/wire/limits.ts";
 import type { Incarnation, NodeId } from "../../../transport/wire/terms.ts";
 import { assert, assertLine, assertOne, assertServing, isOurs } from "./asserts.ts";
 import { allVotersOf, GENERATION_NONE, isMember, maxIncOf } from "./document.ts";
@@ -164,7 +165,7 @@ export function healthOf(state: ClusterState): Health {
   const { ownHealth } = state;
   const runstate = runstateOf(state);
   const trouble = diskTrouble(state);
-  if (trouble !== undefined) return { healthy: false, runstate, why: `disk: ${trouble}` };
+  if (trouble !== undefined) return { healthy: false, runstate, why: fitText(`disk: ${trouble}`) };
   const why = ownHealth.why === undefined ? {} : { why: ownHealth.why };
   return { healthy: ownHealth.healthy, runstate, ...why };
 }

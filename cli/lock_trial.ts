@@ -12,8 +12,10 @@
  */
 
 import { type ChildProcess, spawn } from "node:child_process";
+import { rmSync, writeFileSync } from "node:fs";
 import process from "node:process";
 import { createInterface } from "node:readline";
+import { nodeError } from "../transport/real_errors.ts";
 import { CtdbxError } from "../transport/wire/errors.ts";
 import { selfCommand } from "./self.ts";
 
@@ -51,6 +53,31 @@ export interface TrialAnswer {
 
 /** A child that answers later than this hangs in the file system, ms. */
 const ANSWER_MS = 10_000;
+
+/** A short trial before a lock file is used: two children, milliseconds. */
+const SHORT_SECONDS = 0.2;
+
+/**
+ * Makes sure that record locks work where `path` is to be; a file beside it is used and removed. Throws CtdbxError
+ * "unsupported" when they are not coherent, and what lockTrial throws.
+ */
+export async function requireCoherentLocks(path: string): Promise<void> {
+  const beside = `${path}.trial-${process.pid}`;
+  try {
+    writeFileSync(beside, "", { mode: 0o600 });
+  } catch (error) {
+    throw nodeError(`Cannot use the lock ${path}`, error);
+  }
+  let faults: readonly string[];
+  try {
+    ({ faults } = await lockTrial({ path: beside, processes: 2, seconds: SHORT_SECONDS }));
+  } finally {
+    rmSync(beside, { force: true });
+  }
+  if (faults.length === 0) return;
+  const text = `Cannot use the lock ${path}: the record locks of its file system are not coherent`;
+  throw new CtdbxError("unsupported", `${text}: ${faults.join("; ")}`);
+}
 
 /** Runs the trial. Throws "timeout" when the file system hangs, "io" and others when the file cannot be used. */
 export async function lockTrial(options: TrialOptions): Promise<TrialResult> {

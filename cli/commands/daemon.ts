@@ -21,6 +21,7 @@ import type { NodePaths } from "../config.ts";
 import { findNode, readConfigFile } from "../config.ts";
 import { EXIT } from "../exit_codes.ts";
 import { Failure } from "../failure.ts";
+import { requireCoherentLocks } from "../lock_trial.ts";
 import { leaderLock, nodeWorld } from "../node_world.ts";
 import type { Row } from "../output.ts";
 import { json, writeObject } from "../output.ts";
@@ -75,6 +76,7 @@ function signalled(): Promise<string> {
 async function runDaemon(flags: RunFlags): Promise<void> {
   const paths = findNode(flags.home, flags.nodeName);
   const config = readConfigFile(paths.config);
+  if (config.lock.kind === "file") await requireCoherentLocks(config.lock.path);
   const real = nodeWorld(config, "daemon", flags.log);
   const { world, chaos } = chaosWorld(real, config.chaos);
   const asked = signalled();

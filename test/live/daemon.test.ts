@@ -52,6 +52,30 @@ async function serves(home: DaemonHome): Promise<void> {
 }
 
 test(
+  "a lock in a file: its file system is tried first, then it chooses the leader; a folder that is not there is refused",
+  limit(60_000, async (context) => {
+    const { home, port } = await member(context);
+    await context.rig.server({ client: { port } });
+    const lock = join(home.home, "leader.lock");
+    home.configure(port, "", `kind = "file"\npath = "${lock}"`);
+    const daemon = ctdbx(["daemon", "run", "--home", home.home]);
+    try {
+      await eventually("an answer", async () => (await home.run("node ping")).exit === 0);
+      await serves(home);
+      const { out } = await home.run("lock show -o json");
+      assert.equal([JSON.parse(out).kind, JSON.parse(out).holder], ["file", "n0"]);
+    } finally {
+      daemon.signal("SIGTERM");
+      assert.is(await daemon.ended, 0, daemon.err);
+    }
+    home.configure(port, "", `kind = "file"\npath = "${join(home.home, "none", "leader.lock")}"`);
+    const refused = ctdbx(["daemon", "run", "--home", home.home]);
+    assert.is(await refused.ended, 3, refused.err);
+    assert.match(refused.err, "Cannot use the lock");
+  }),
+);
+
+test(
   "without NATS it says so, tries on, and serves nothing; then NATS comes",
   limit(60_000, async (context) => {
     const { home, port } = await member(context);

@@ -40,10 +40,10 @@ export class DaemonHome {
   }
 
   /** Writes its configuration; `more` are further lines, before the tables. */
-  configure(port: number, more = ""): void {
+  configure(port: number, more = "", lock = `kind = "single"`): void {
     mkdirSync(this.home, { recursive: true, mode: 0o700 });
     const text = `cluster = "dev"\nname = "n0"\nchaos = true\n${more}
-[nats]\nservers = ["127.0.0.1:${port}"]\n\n[lock]\nkind = "single"\n`;
+[nats]\nservers = ["127.0.0.1:${port}"]\n\n[lock]\n${lock}\n`;
     writeFileSync(this.paths.config, text);
   }
 

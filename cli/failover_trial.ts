@@ -14,7 +14,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { RealHost } from "../transport/real_host.ts";
-import { waitUp } from "./commands/dev.ts";
+import { waitUp } from "./dev_up.ts";
 import { Daemon } from "./control_client.ts";
 import { devNode, KeptCluster, makeCluster, planOf } from "./dev_cluster.ts";
 import { isAlive } from "./processes.ts";

@@ -14,7 +14,7 @@ import { InvalidArgumentError, Option } from "commander";
 import { StatePage } from "../../actors/storage/state_page.ts";
 import { type NodeId, tagOf } from "../../transport/wire/terms.ts";
 import { DEV_NODES_MAX, devHome, devNode, keeperOf, KeptCluster } from "../dev_cluster.ts";
-import { makeCluster, nodeIds, planOf, readPlan, removeCluster } from "../dev_cluster.ts";
+import { nodeIds, planOf, removeCluster } from "../dev_cluster.ts";
 import { EXIT } from "../exit_codes.ts";
 import { Failure, usage } from "../failure.ts";
 import type { Column, Row } from "../output.ts";
@@ -25,13 +25,12 @@ import { selfCommand } from "../self.ts";
 import type { CommandWorld, OutputFlags } from "../world.ts";
 import { lookOf, outputOptions, whole } from "../world.ts";
 import type { LeaderAnswer } from "../answers.ts";
+import { plannedCluster, SILENT_MS, waitUp } from "../dev_up.ts";
 import { askOnce, look } from "./asking.ts";
 import { addDevRun } from "./dev_run.ts";
 
 const UP_MS = 30_000;
 const DOWN_MS = 30_000;
-/** A node of this machine that has not answered after this is stopped or hangs, ms. */
-const SILENT_MS = 1000;
 
 interface DevFlags {
   readonly home?: string;
@@ -117,18 +116,6 @@ function milliseconds(text: string): number {
   throw new InvalidArgumentError("Must be from 1ms to 60m.");
 }
 
-/** The cluster of a folder, made when there is none. */
-export async function plannedCluster(home: string, nodes: number | undefined) {
-  const plan = readPlan(home);
-  if (plan === undefined) return await makeCluster(home, nodes ?? 3);
-  if (nodes === undefined || nodes === plan.nodes) return plan;
-  throw new Failure(
-    EXIT.conflict,
-    `Cannot start ${nodes} nodes: the cluster in ${home} has ${plan.nodes}`,
-    "`ctdbx dev down --remove` forgets it",
-  );
-}
-
 async function up(world: CommandWorld, flags: UpFlags): Promise<void> {
   const home = devHome(flags.home);
   if (keeperOf(home) !== undefined) {
@@ -152,41 +139,6 @@ async function up(world: CommandWorld, flags: UpFlags): Promise<void> {
   }
   world.terminal.out.write(`${plan.nodes} nodes are up in ${home}\n`);
   world.terminal.out.write(`try: ctdbx cluster status --home ${join(home, "n0")}\n`);
-}
-
-/** Waits until every node says that all is well. Throws Failure with what is not. */
-export async function waitUp(
-  home: string,
-  nodes: number,
-  isOn: () => boolean,
-  timeoutMs: number,
-): Promise<void> {
-  let wrong: string[] = ["no daemon has answered"];
-  const isUp = await until(async () => {
-    if (!isOn()) return true;
-    const all = await Promise.all(
-      Array.from({ length: nodes }, (_, index) => troublesOf(home, index)),
-    );
-    wrong = all.flat();
-    return wrong.length === 0;
-  }, timeoutMs);
-  if (isUp && isOn()) return;
-  throw new Failure(
-    EXIT.other,
-    `Cannot start the cluster: ${wrong.slice(0, 3).join("; ")}`,
-    `its logs are in ${home}`,
-  );
-}
-
-async function troublesOf(home: string, index: number): Promise<string[]> {
-  try {
-    const { troubles } = await look(devNode(home, index), "cluster health", {}, SILENT_MS) as {
-      troubles: string[];
-    };
-    return troubles;
-  } catch (error) {
-    return [`n${index}: ${error instanceof Error ? error.message : error}`];
-  }
 }
 
 async function keep(flags: DevFlags): Promise<void> {

@@ -22,7 +22,7 @@ import type { CommandWorld } from "../world.ts";
 import { whole } from "../world.ts";
 import { askOnce } from "./asking.ts";
 import { showStatus } from "./cluster.ts";
-import { plannedCluster, waitUp } from "./dev.ts";
+import { plannedCluster, waitUp } from "../dev_up.ts";
 import { eventLine } from "./watch.ts";
 
 const UP_MS = 60_000;

@@ -23,6 +23,7 @@ import type {
   ViewAsk,
   ViewMessage,
 } from "../../../transport/wire/messages/cluster.ts";
+import type { LockRecord, LockSeen } from "../../../transport/leader_lock.ts";
 import type { Document } from "../../../transport/wire/messages/document.ts";
 import type {
   LeaderAnswer,
@@ -62,22 +63,6 @@ export interface Durable {
    * while; nothing is decided by it.
    */
   readonly incarnation: Incarnation;
-}
-
-/** Who holds the register, or held it. */
-export interface LockRecord {
-  /** Undefined: released. */
-  readonly holder: NodeId | undefined;
-  readonly incarnation: Incarnation;
-  readonly token: Token;
-  readonly nonce: number;
-}
-
-/** What a look at the register shows. Revisions rise by every write; 0 and no record: empty. */
-export interface LockSeen {
-  readonly kind: "seen";
-  readonly revision: number;
-  readonly record: LockRecord | undefined;
 }
 
 /** How an operation on the register ended. Unknown: it may have been applied, or may be yet. */

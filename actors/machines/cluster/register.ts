@@ -8,7 +8,8 @@
  *
  * Does NOT promise: that the register shows now what it showed here.
  */
-import type { LockRecord, LockResult, LockSeen } from "./events.ts";
+import type { LockResult } from "./events.ts";
+import type { LockRecord, LockSeen } from "../../../transport/leader_lock.ts";
 import { NEVER, nextNonce, noteRegisterToken } from "./state.ts";
 import type { ClusterState } from "./state.ts";
 import type { Lead } from "./lead.ts";

@@ -13,7 +13,7 @@ import type { ProbeAck } from "../../../transport/wire/messages/cluster.ts";
 import type { Document, DocumentNode } from "../../../transport/wire/messages/document.ts";
 import type { NodeId, Token } from "../../../transport/wire/terms.ts";
 import { allVotersOf, hasMajority, lifeOf, nodeById } from "./document.ts";
-import type { LockRecord } from "./events.ts";
+import type { LockRecord } from "../../../transport/leader_lock.ts";
 import { onChosen } from "./leader.ts";
 import { acquire, isReadable, registerToken } from "./register.ts";
 import type { ClusterState } from "./state.ts";

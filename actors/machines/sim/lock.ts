@@ -7,7 +7,8 @@
  * Does NOT promise: anything at all. That is what it is for.
  */
 import type { Dice } from "../../../transport/world.ts";
-import type { LockRecord, LockResult, LockSeen } from "../cluster/events.ts";
+import type { LockResult } from "../cluster/events.ts";
+import type { LockRecord, LockSeen } from "../../../transport/leader_lock.ts";
 
 /** How bad the register is. Chances in 10 000. */
 export interface LockWeather {

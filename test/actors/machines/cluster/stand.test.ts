@@ -4,11 +4,8 @@
 
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import type {
-  ClusterEffect,
-  LockRecord,
-  LockResult,
-} from "../../../../actors/machines/cluster/events.ts";
+import type { ClusterEffect, LockResult } from "../../../../actors/machines/cluster/events.ts";
+import type { LockRecord } from "../../../../transport/leader_lock.ts";
 import { nodeIdOf } from "../../../../actors/machines/sim/cluster_sim.ts";
 import type { Incarnation, Token } from "../../../../transport/wire/terms.ts";
 import { Alone, sent, START, token, viewOf } from "./one_machine.ts";

@@ -9,6 +9,9 @@ import { closeSync, existsSync, mkdirSync, openSync, readFileSync, writeFileSync
 import { dirname, join } from "node:path";
 import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
+import { isAlive } from "../transport/real_host.ts";
+
+export { isAlive };
 
 /** How often something is looked at that nobody tells of, ms. */
 const LOOK_MS = 20;
@@ -28,22 +31,6 @@ export function startDetached(command: readonly string[], logPath: string): numb
   }
 }
 
-/** Is there a process with this id? A zombie is none. */
-export function isAlive(pid: number): boolean {
-  if (pid <= 0) return false;
-  try {
-    process.kill(pid, 0);
-  } catch {
-    return false;
-  }
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-    return !/^[ZX]$/.test(stat.slice(stat.lastIndexOf(")") + 2, stat.lastIndexOf(")") + 3));
-  } catch {
-    return existsSync(`/proc/${pid}`);
-  }
-}
-
 /** Writes the id of this process to a file. */
 export function writePid(path: string): void {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
@@ -54,7 +41,7 @@ export function writePid(path: string): void {
 export function pidIn(path: string, words: readonly string[]): number | undefined {
   if (!existsSync(path)) return undefined;
   const pid = Number(readFileSync(path, "utf8").trim());
-  if (!Number.isInteger(pid) || !isAlive(pid)) return undefined;
+  if (!Number.isInteger(pid) || pid < 1 || !isAlive(pid)) return undefined;
   try {
     const line = readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");
     return words.every((word) => line.includes(word)) ? pid : undefined;

@@ -14,8 +14,7 @@
  * again after them.
  */
 
-/** Bytes of files that one thread maps at a time: 3.5 GiB of its Memory; the rest is for tables. */
-export const MAPPED_MAX = 3.5 * 1024 * 1024 * 1024;
+export { MAPPED_MAX } from "./wire/limits.ts";
 
 /** Read = shared, write = exclusive. */
 export type LockKind = "read" | "write";

@@ -30,12 +30,7 @@ export class RealHost implements Host {
 
   alive(pid: number): boolean {
     checkPid(pid);
-    try {
-      process.kill(pid, 0);
-    } catch (error) {
-      if (systemCode(error) === "ESRCH") return false;
-    }
-    return !isZombie(pid);
+    return isAlive(pid);
   }
 
   listen(path: string, onStream: (stream: Stream) => StreamEvents): Promise<() => Promise<void>> {
@@ -45,6 +40,17 @@ export class RealHost implements Host {
   dial(path: string, events: StreamEvents): Promise<Stream> {
     return dialAt(path, events);
   }
+}
+
+/** Is there a process with this id? A zombie is none; ids begin with 1, below that are groups. */
+export function isAlive(pid: number): boolean {
+  if (pid < 1) return false;
+  try {
+    process.kill(pid, 0);
+  } catch (error) {
+    if (systemCode(error) === "ESRCH") return false;
+  }
+  return !isZombie(pid);
 }
 
 /** Has it ended, and only its parent has not looked yet? */

@@ -10,6 +10,7 @@
  * Does NOT promise: to find the smallest place.
  * Upstream: tdb transaction; differs from upstream: a tight area.
  */
+import { PAGE } from "../../assembly/host/memory.ts";
 import { DB } from "../../assembly/host/tdb_kernels.ts";
 import { CtdbxError } from "../../transport/wire/errors.ts";
 import { FILE_MAX } from "../../transport/wire/limits.ts";
@@ -19,8 +20,6 @@ import { type Area, dataLength, oldRuns } from "./tdb_old_bytes.ts";
 import type { Overlay } from "./tdb_overlay.ts";
 import { RECORD_BYTES, usableArea } from "./tdb_recovery.ts";
 
-/** The file ends at whole pages. */
-const PAGE = 4096;
 /** Space that a transaction with a new area must add before it: a record's header and more. */
 const GAP_MIN = 64;
 /** Freeing an old area dirties blocks, which need a larger one: it settles in a few rounds. */

@@ -9,7 +9,7 @@
  * Does NOT promise: anything about contents.
  */
 import { type Kernels, kernels, setHooks } from "../../assembly/host/kernels.ts";
-import { type ThreadMemory, threadMemory } from "../../assembly/host/memory.ts";
+import { PAGE, type ThreadMemory, threadMemory } from "../../assembly/host/memory.ts";
 import {
   DATABASES_MAX,
   DB,
@@ -27,8 +27,6 @@ import { FILE_MAX } from "../../transport/wire/limits.ts";
 import { AT, type TdbHeader } from "./tdb_header.ts";
 import type { TdbLocks } from "./tdb_locks.ts";
 
-/** The file grows by whole pages. */
-const PAGE = 4096;
 /** Growth: room for this many more records like the one that asked. */
 const GROW_RECORDS = 100;
 /** A record this large asks only for one more like it. */

@@ -9,11 +9,12 @@
  * Does NOT promise: to run what a promise continues between two events; drive() does that, with the caller's help.
  */
 import type { Clock } from "../world.ts";
+import { TimeHeap } from "./heap.ts";
 import type { SimLife } from "./life.ts";
 
 interface Event {
   readonly atMs: number;
-  readonly order: number;
+  seq: number;
   /** Undefined: called off. */
   fire: (() => void) | undefined;
 }
@@ -26,9 +27,7 @@ const IDLE_TURNS_MAX = 10;
 
 /** The queue. `nowMs` is true time, which no node sees. */
 export class SimTime {
-  /** A binary heap by (atMs, order). */
-  readonly #heap: Event[] = [];
-  #order = 0;
+  readonly #heap = new TimeHeap<Event>();
   #nowMs = 0;
 
   get nowMs(): number {
@@ -37,15 +36,15 @@ export class SimTime {
 
   /** Calls `fire` when `delayMs` of true time have passed. Answers how to call it off. */
   after(delayMs: number, fire: () => void): () => void {
-    const event: Event = { atMs: this.#nowMs + delayMs, order: this.#order++, fire };
-    this.#push(event);
+    const event: Event = { atMs: this.#nowMs + delayMs, seq: 0, fire };
+    this.#heap.push(event);
     return () => event.fire = undefined;
   }
 
   /** Lets the next thing happen; false: nothing is left. */
   step(): boolean {
     for (;;) {
-      const event = this.#pop();
+      const event = this.#heap.pop();
       if (event === undefined) return false;
       if (event.fire === undefined) continue;
       this.#nowMs = event.atMs;
@@ -56,8 +55,12 @@ export class SimTime {
 
   /** Lets everything happen up to a time, which is then now. */
   runTo(ms: number): void {
-    for (let next = this.#heap[0]; next !== undefined && next.atMs <= ms; next = this.#heap[0]) {
-      if (next.fire === undefined) this.#pop();
+    for (
+      let next = this.#heap.peek();
+      next !== undefined && next.atMs <= ms;
+      next = this.#heap.peek()
+    ) {
+      if (next.fire === undefined) this.#heap.pop();
       else this.step();
     }
     this.#nowMs = Math.max(this.#nowMs, ms);
@@ -82,43 +85,6 @@ export class SimTime {
     }
     throw new Error(`Cannot go on: ${EVENTS_MAX} events, and it has not come`);
   }
-
-  #push(event: Event): void {
-    const heap = this.#heap;
-    let at = heap.length;
-    while (at > 0) {
-      const up = (at - 1) >> 1;
-      const above = heap[up];
-      if (above === undefined || !isBefore(event, above)) break;
-      heap[at] = above;
-      at = up;
-    }
-    heap[at] = event;
-  }
-
-  #pop(): Event | undefined {
-    const heap = this.#heap;
-    const first = heap[0];
-    const last = heap.pop();
-    if (last === undefined || heap.length === 0) return first;
-    let at = 0;
-    for (;;) {
-      let down = 2 * at + 1;
-      const [left, right] = [heap[down], heap[down + 1]];
-      if (left === undefined) break;
-      if (right !== undefined && isBefore(right, left)) down += 1;
-      const below = heap[down];
-      if (below === undefined || !isBefore(below, last)) break;
-      heap[at] = below;
-      at = down;
-    }
-    heap[at] = last;
-    return first;
-  }
-}
-
-function isBefore(one: Event, other: Event): boolean {
-  return one.atMs === other.atMs ? one.order < other.order : one.atMs < other.atMs;
 }
 
 /** How a node's clock differs from true time. */

@@ -16,7 +16,7 @@ export const MAPPED_MAX = 3584 * 1024 * 1024;
 /** Hash chains of one database. */
 export const HASH_SIZE_MAX = 268435456;
 /** Databases open in one thread. */
-export const DATABASES_MAX = 1024;
+export { DATABASES_MAX } from "../../assembly/host/tdb_kernels.ts";
 
 /** One message on the bus, bytes: 256 KiB. A larger one travels in parts. */
 export const MESSAGE_MAX = 256 * 1024;

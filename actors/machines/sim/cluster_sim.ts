@@ -20,7 +20,7 @@ import type { ClusterConfig } from "../cluster/state.ts";
 import { defaultTiming } from "../cluster/tunables.ts";
 import type { Timing } from "../cluster/tunables.ts";
 import { Checkers } from "./checkers.ts";
-import { TimeHeap } from "./heap.ts";
+import { TimeHeap } from "../../../transport/sim/heap.ts";
 import { Host } from "./host.ts";
 import type { DiskWeather } from "./host.ts";
 import { fairWeather, Links } from "./links.ts";

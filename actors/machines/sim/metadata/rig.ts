@@ -21,10 +21,10 @@ import { MetadataMachine } from "../../metadata/machine.ts";
 import type { MetadataMessage } from "../../metadata/message.ts";
 import { CLUSTER_SCOPE, nodeScope, type Scope } from "../../metadata/record.ts";
 import { defaultMetadataTiming, type MetadataTiming } from "../../metadata/tunables.ts";
+import { SimTime } from "../../../../transport/sim/clock.ts";
 import { SeededDice } from "../../../../transport/sim/dice.ts";
 import type { MetaRecord } from "../../../../transport/wire/messages/metadata.ts";
 import type { NodeId, Pnn } from "../../../../transport/wire/terms.ts";
-import { Agenda } from "./agenda.ts";
 
 /** How bad the network and the disks are. Chances are in 1000. */
 export interface Faults {
@@ -80,7 +80,7 @@ export class Rig {
   /** Who has which database. */
   readonly attached = new Map<string, readonly Interested[]>();
   readonly watcher: Watcher;
-  readonly #agenda = new Agenda();
+  readonly #time = new SimTime();
   readonly #cuts = new Set<string>();
   readonly #gone = new Set<number>();
   readonly #byId: ReadonlyMap<NodeId, RigNode>;
@@ -121,7 +121,7 @@ export class Rig {
   }
 
   get nowMs(): number {
-    return this.#agenda.nowMs;
+    return this.#time.nowMs;
   }
 
   node(index: number): RigNode {
@@ -139,12 +139,12 @@ export class Rig {
 
   /** Does something later. */
   at(afterMs: number, work: () => void): void {
-    this.#agenda.add(afterMs, work);
+    this.#time.after(Math.max(0, afterMs), work);
   }
 
   /** Lets time pass. */
   run(ms: number): void {
-    this.#agenda.run(ms);
+    this.#time.runTo(this.#time.nowMs + ms);
   }
 
   /** Starts a node from its disk; `isDecreed`: and says so. */

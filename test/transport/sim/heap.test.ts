@@ -3,7 +3,7 @@
 import * as fc from "fast-check";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { TimeHeap } from "../../../../actors/machines/sim/heap.ts";
+import { TimeHeap } from "../../../transport/sim/heap.ts";
 
 const test = suite("time heap");
 

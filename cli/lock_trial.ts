@@ -54,7 +54,7 @@ export interface TrialAnswer {
 /** A child that answers later than this hangs in the file system, ms. */
 const ANSWER_MS = 10_000;
 
-/** A short trial before a lock file is used: two children, milliseconds. */
+/** A short trial before a lock file is used: three children, of which one is killed and two race. */
 const SHORT_SECONDS = 0.2;
 
 /**
@@ -70,7 +70,7 @@ export async function requireCoherentLocks(path: string): Promise<void> {
   }
   let faults: readonly string[];
   try {
-    ({ faults } = await lockTrial({ path: beside, processes: 2, seconds: SHORT_SECONDS }));
+    ({ faults } = await lockTrial({ path: beside, processes: 3, seconds: SHORT_SECONDS }));
   } finally {
     rmSync(beside, { force: true });
   }

@@ -4,8 +4,9 @@
  * Does NOT promise: that the folder of a server outlives the test.
  */
 
+import { randomInt } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
-import { type AddressInfo, createServer } from "node:net";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { NatsServerOptions } from "../../transport/nats_config.ts";
@@ -87,17 +88,25 @@ export class NatsRig {
   }
 }
 
-/** Ports that nobody listens on, as of now. */
+/** Below what the kernel gives to connections and to listeners that take any port: those would take ours again. */
+const PORTS = { from: 10_000, count: 22_000 } as const;
+
+/** Different ports that nobody listens on, as of now. */
 export async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer());
-  const ports = servers.map((server) =>
-    new Promise<number>((resolve) => {
-      server.listen(0, "127.0.0.1", () => resolve((server.address() as AddressInfo).port));
-    })
-  );
-  const found = await Promise.all(ports);
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return found;
+  const found = new Set<number>();
+  while (found.size < count) {
+    const port = PORTS.from + randomInt(PORTS.count);
+    if (await isFree(port)) found.add(port);
+  }
+  return [...found];
+}
+
+function isFree(port: number): Promise<boolean> {
+  const server = createServer();
+  return new Promise((resolve) => {
+    server.once("error", () => resolve(false));
+    server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
+  });
 }
 
 /** Three servers with JetStream that form a cluster and take leaf nodes. */

@@ -20,7 +20,7 @@ import { declare } from "./message.ts";
 import type { AnyMessage, Declaration, MessageOf } from "./message.ts";
 import { CtdbxError } from "./errors.ts";
 import { ENVELOPE_MAX, MESSAGE_MAX, PARTS_MAX, WHOLE_MAX } from "./limits.ts";
-import { DECLARATIONS } from "./messages/registry.ts";
+import { declarationsAt } from "./messages/registry.ts";
 import type { Message, SomeDeclaration } from "./messages/registry.ts";
 import { Assembly, cut } from "./parts.ts";
 import { Gate } from "./scan.ts";
@@ -62,9 +62,11 @@ export interface CodecOptions {
   readonly firstId: bigint;
   /** Bytes that the bus takes; PAYLOAD_MIN .. MESSAGE_MAX. MESSAGE_MAX when absent. */
   readonly payloadMax?: number;
-  /** The version that it speaks; PROTOCOL when absent. */
+  /** The level that it is of: what it knows, no more; the newest when absent. */
+  readonly level?: number;
+  /** The version that it speaks; its level when absent. */
   readonly protocol?: number;
-  /** The messages that it knows; all when absent. */
+  /** The messages that it knows; those of its level when absent. */
   readonly declarations?: ReadonlyMap<string, SomeDeclaration>;
 }
 
@@ -83,6 +85,8 @@ export interface Received extends Stamps {
   /** The sender's version; it may be one more or one less than ours. */
   readonly v: number;
   readonly message: Message;
+  /** It names another cluster than ours, or none; only kinds that strangers may send come so. */
+  readonly isStranger: boolean;
 }
 
 /** Maps to CBOR and back, behind the gate. */
@@ -191,7 +195,7 @@ export class Codec {
   /** Throws RangeError on options out of range. */
   constructor(options: CodecOptions) {
     const { cluster, own, firstId, payloadMax = MESSAGE_MAX } = options;
-    const { protocol = PROTOCOL, declarations = DECLARATIONS } = options;
+    const { level = PROTOCOL, protocol = level, declarations = declarationsAt(level) } = options;
     if (!isClusterName(cluster)) throw new RangeError(`Cannot name a cluster ${cluster}`);
     if (payloadMax < PAYLOAD_MIN || payloadMax > MESSAGE_MAX) {
       const range = `${PAYLOAD_MIN} to ${MESSAGE_MAX}`;
@@ -199,7 +203,7 @@ export class Codec {
     }
     tagOf(own);
     this.#payloadMax = payloadMax;
-    this.#options = { cluster, own, firstId, payloadMax, protocol, declarations };
+    this.#options = { cluster, own, firstId, payloadMax, level, protocol, declarations };
     this.#nextId = BigInt.asUintN(64, firstId);
   }
 
@@ -268,7 +272,9 @@ export class Codec {
     this.#work += this.#bodies.work;
     if (isRefusal(message)) return { ...message, from };
     // Whatever is in the registry is a Message.
-    return { from, id, v, gen, stamp, message: message as unknown as Message };
+    const whole = message as unknown as Message;
+    const isStranger = this.clusterId !== undefined && envelope.cluster !== this.clusterId;
+    return { from, id, v, gen, stamp, message: whole, isStranger };
   }
 
   #openEnvelope(payload: Uint8Array): Envelope | Refusal {
@@ -295,10 +301,12 @@ export class Codec {
     if (subject !== undefined && subject.from !== tagOf(from)) {
       return refusal("sender", `the subject says ${subject.from}, the envelope ${from}`, from);
     }
-    if (this.clusterId !== undefined && cluster !== this.clusterId) {
+    const declaration = this.#options.declarations.get(kind);
+    const isOurs = this.clusterId === undefined || cluster === this.clusterId;
+    const isOnItsWay = subject === undefined || declaration?.classes.includes(subject.class);
+    if (!isOurs && (declaration?.fromStrangers !== true || isOnItsWay !== true)) {
       return refusal("cluster", `it is of cluster ${cluster}, we are ${this.clusterId}`, from);
     }
-    const declaration = this.#options.declarations.get(kind);
     if (declaration === undefined) {
       const own = this.#options.protocol;
       return refusal("kind", `protocol ${own} has no message ${kind} (sender: ${v})`, from);

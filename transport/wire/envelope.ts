@@ -15,10 +15,11 @@
 import { bytes, clusterId, nodeId, optional, record, text, u32, u64 } from "./fields.ts";
 import type { Shaped } from "./fields.ts";
 import { FAULT_TEXT_MAX, fitText, PARTS_MAX, WHOLE_MAX } from "./limits.ts";
+import { LEVEL } from "./level.ts";
 import type { Generation, NodeId, Tag } from "./terms.ts";
 
 /** The protocol's version of this build. */
-export const PROTOCOL = 1;
+export const PROTOCOL = LEVEL;
 
 /** The envelope. */
 export const ENVELOPE = record("Envelope", "What is around every message.", {

@@ -81,13 +81,24 @@ export function bytes(description: string): Field<Uint8Array> {
   return Type.Unsafe<Uint8Array>(refined);
 }
 
-/** A word of a closed list. A word that a newer version adds is refused by an older one: add it a version early. */
-export function oneOf<const Words extends readonly string[]>(
+/**
+ * A word of a closed list. A word that a newer version adds is refused by an older one: `newer` has those that came
+ * after level 1, by the level that brought them; nobody may send one to a node that does not know it.
+ */
+export function oneOf<
+  const Words extends readonly string[],
+  const Newer extends readonly string[] = [],
+>(
   description: string,
   words: Words,
-): Field<Words[number]> {
-  const title = words.map((word) => `"${word}"`).join(" or ");
-  return Type.Unsafe<Words[number]>(Type.Enum([...words], { title, description }));
+  newer?: Readonly<Record<number, Newer>>,
+): Field<Words[number] | Newer[number]> {
+  const all = [...words, ...Object.values(newer ?? {}).flat()];
+  const title = all.map((word) => `"${word}"`).join(" or ");
+  const more = newer === undefined ? {} : { newer };
+  return Type.Unsafe<Words[number] | Newer[number]>(
+    Type.Enum(all, { title, description, ...more }),
+  );
 }
 
 /** The id of a node: 32 hex digits. */

@@ -52,6 +52,14 @@ export const FIELD_NAME_MAX = 64;
 export const NODES_MAX = 4096;
 /** Voters of a cluster. */
 export const VOTERS_MAX = 7;
+/** Invitations that wait at once. */
+export const INVITATIONS_MAX = 64;
+/** Nodes that left, as far as a document remembers them. */
+export const GONE_MAX = 256;
+/** Users of the bus beside the nodes. */
+export const USERS_MAX = 256;
+/** Nodes that one without a document knows of. */
+export const SEEDS_MAX = 64;
 /** Slots of the vnnmap. */
 export const SLOTS = 1024;
 /** Public addresses of a cluster. */

@@ -16,6 +16,7 @@ import { Compile } from "typebox/compile";
 import type { Shaped } from "./fields.ts";
 import { guideOf } from "./guide.ts";
 import type { Guide } from "./guide.ts";
+import { schemaAt } from "./level.ts";
 import { BODY_MAX } from "./limits.ts";
 import { faultFinder } from "./fault.ts";
 import { packOf, shapeOf } from "./shape.ts";
@@ -31,6 +32,10 @@ export interface Saying<Fields extends TProperties> {
   readonly fields: Fields;
   /** Bytes of its body at most; BODY_MAX when absent. */
   readonly bytesMax?: number;
+  /** The level that it came with; 1 when absent. */
+  readonly since?: number;
+  /** May one ask so who does not know the cluster's id, or says another? What it may ask is the receiver's to judge. */
+  readonly fromStrangers?: boolean;
 }
 
 /** A declared message. */
@@ -45,6 +50,10 @@ export interface Declaration<
   readonly body: TObject<Fields>;
   /** Bytes of its encoded body at most. */
   readonly bytesMax: number;
+  /** The level that it came with. */
+  readonly since: number;
+  /** Is it taken from who is not of the cluster, too? */
+  readonly fromStrangers: boolean;
   /** What the gate may expect of an encoded body. Made at the first use. */
   readonly guide: () => Guide;
   /** Makes a message of a decoded body: u64 as bigint, unknown fields dropped. What is wrong stays, for check. */
@@ -55,6 +64,8 @@ export interface Declaration<
   check(body: unknown): boolean;
   /** What is wrong with a body, in words; "" when nothing is. At most FAULT_TEXT_MAX characters. */
   faultOf(body: unknown): string;
+  /** As a level has it: newer fields are unknown. The same one when there are none. */
+  at(level: number): Declaration<Kind, Fields>;
 }
 
 /** The type of a declared message. */
@@ -73,26 +84,46 @@ const KIND = /^[a-z][a-z0-9_]{0,31}$/;
 /** Declares a message. Throws RangeError on a kind of another form. */
 export function declare<const Kind extends string, const Fields extends TProperties>(
   kind: Kind,
-  { class: classes, doc, fields, bytesMax = BODY_MAX }: Saying<Fields>,
+  saying: Saying<Fields>,
 ): Declaration<Kind, Fields> {
   if (!KIND.test(kind)) throw new RangeError(`Cannot declare ${kind}: a kind is ${KIND.source}`);
-  const body = Type.Object(fields);
+  return declared(kind, saying, Type.Object(saying.fields));
+}
+
+function declared<const Kind extends string, const Fields extends TProperties>(
+  kind: Kind,
+  saying: Saying<Fields>,
+  body: TObject<Fields>,
+): Declaration<Kind, Fields> {
+  const { class: classes, doc, bytesMax = BODY_MAX, since = 1, fromStrangers = false } = saying;
+  const levels = new Map<number, Declaration<Kind, Fields>>();
   const check = lazily(() => Compile(body));
   const fault = lazily(() => faultFinder(body));
   const shape = lazily(() => shapeOf(body));
   const pack = lazily(() => packOf(body) ?? ((value: unknown) => value));
-  return {
+  const own: Declaration<Kind, Fields> = {
     kind,
     classes: typeof classes === "string" ? [classes] : classes,
     doc,
     body,
     bytesMax,
+    since,
+    fromStrangers,
     guide: lazily(() => guideOf(body)),
     shape: (value) => shape()(value),
     pack: (value) => pack()(value),
     check: (value) => check().Check(value),
     faultOf: (value) => check().Check(value) ? "" : fault()(value),
+    at: (level) => {
+      const known = levels.get(level);
+      if (known !== undefined) return known;
+      const older = schemaAt(body, level);
+      const made = older === body ? own : declared(kind, saying, older);
+      levels.set(level, made);
+      return made;
+    },
   };
+  return own;
 }
 
 /** Made at the first call, kept after. */

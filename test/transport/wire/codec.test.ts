@@ -6,7 +6,7 @@ import fc from "fast-check";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { BodyCodec, Codec, NO_CLUSTER, PAYLOAD_MIN } from "../../../transport/wire/codec.ts";
-import { isRefusal } from "../../../transport/wire/envelope.ts";
+import { isRefusal, PROTOCOL } from "../../../transport/wire/envelope.ts";
 import { CtdbxError } from "../../../transport/wire/errors.ts";
 import { ENVELOPE_MAX, MESSAGE_MAX } from "../../../transport/wire/limits.ts";
 import { DURABLE } from "../../../transport/wire/durable.ts";
@@ -59,7 +59,7 @@ test("the envelope says who, when and in which generation", () => {
   const sender = codecOf(ONE);
   const result = sent(sender, codecOf(OTHER), { kind: "probe", nonce: 5 });
   const { message: _, ...rest } = result;
-  assert.equal(rest, { from: ONE, id: 1000n, v: 1, gen: 7n << 32n, stamp: 99n });
+  assert.equal(rest, { from: ONE, id: 1000n, v: 2, gen: 7n << 32n, stamp: 99n, isStranger: false });
   assert.is(sent(sender, codecOf(OTHER), { kind: "probe", nonce: 5 }).id, 1001n);
 });
 
@@ -182,8 +182,11 @@ test("each step refuses by name, and names whom the server vouches for", () => {
     [subject.replace(".test.", ".other."), probe, { refused: "subject" }],
     [subject, new Uint8Array(), { refused: "form", tag }],
     [subject, probe.slice(0, -1), { refused: "form", tag }],
-    [subject, wrapped("probe", PROBE, { v: 3 }), { refused: "version", tag, from }],
-    [subject, wrapped("probe", PROBE, { v: 3, from: THIRD }), { refused: "version", tag }],
+    [subject, wrapped("probe", PROBE, { v: PROTOCOL + 2 }), { refused: "version", tag, from }],
+    [subject, wrapped("probe", PROBE, { v: PROTOCOL + 2, from: THIRD }), {
+      refused: "version",
+      tag,
+    }],
     [subject, wrapped("probe", PROBE, { v: "1" }), { refused: "envelope", tag, from }],
     [subject, wrapped("probe", PROBE, { gen: -1 }), { refused: "envelope", tag, from }],
     [subject, wrapped("Probe", PROBE), { refused: "envelope", tag, from }],

@@ -31,6 +31,8 @@ function anyOf(node: Ranged): fc.Arbitrary<unknown> {
   if (node.anyOf !== undefined) return fc.oneof(...node.anyOf.map((one) => anyOf(one)));
   if (node.enum !== undefined) return fc.constantFrom(...node.enum);
   if (node.const !== undefined) return fc.constant(node.const);
+  // Bytes have no type of JSON.
+  if (node.title === "bytes") return fc.uint8Array({ maxLength: 40 });
   switch (node.type) {
     case "bigint":
       return fc.bigInt({ min: BigInt(node.minimum ?? 0), max: (node.exclusiveMaximum ?? 1n) - 1n });

@@ -74,6 +74,25 @@ const FORMS: Record<string, { good: string[]; bad: string[] }> = {
       "*:1",
     ],
   },
+  "^[a-z2-7]{10}$": {
+    good: ["a".repeat(10), "2".repeat(10)],
+    bad: ["", "a".repeat(9), "a".repeat(11), "A".repeat(10), "1".repeat(10)],
+  },
+  "^U[A-Z2-7]{55}$": {
+    good: [`U${"A".repeat(55)}`, `U${"7".repeat(55)}`],
+    bad: [
+      "",
+      "U",
+      `U${"A".repeat(54)}`,
+      `U${"A".repeat(56)}`,
+      `N${"A".repeat(55)}`,
+      `U${"a".repeat(55)}`,
+    ],
+  },
+  "^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$": {
+    good: ["n", "n.1_a-b", "n".repeat(63)],
+    bad: ["", "-n", "n".repeat(64), "a b", "n\n", "../n"],
+  },
   "^[0-9a-fA-F:.]{2,45}$": {
     good: ["::", "10.0.0.1", "f".repeat(45)],
     bad: ["", ":", "f".repeat(46), "1.2.3.4/24", "g::"],

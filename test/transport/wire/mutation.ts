@@ -147,7 +147,7 @@ function oddEnvelope(dice: SeededDice, body: Uint8Array, kind: string): object {
     case 3:
       return { kind };
     case 4:
-      return { kind: "something_new", v: 2 };
+      return { kind: "something_new", v: 3 };
     case 5:
       return { body: new Uint8Array(dice.below(100_000)) };
     default: {

@@ -20,7 +20,8 @@ const ARGS_MAX = 2048;
 /** Asks a node to do or show something. */
 export const ASK = declare("ask", {
   class: "ask",
-  doc: "Client or node to node: do this, or show it.",
+  doc: "Client or node to node: do this, or show it. One who is to join asks so, too.",
+  fromStrangers: true,
   fields: {
     verb: text("The verb, as on the local socket.", 64, "^[a-z][a-z_ ]*$"),
     args: text("Its arguments: a JSON object.", ARGS_MAX),

@@ -19,7 +19,8 @@ import { DOCUMENT_MAX } from "../limits.ts";
 import { declare } from "../message.ts";
 import type { MessageOf } from "../message.ts";
 import type { Generation, Incarnation, Token, Version } from "../terms.ts";
-import { DOCUMENT, pnn } from "./document.ts";
+import { DOCUMENT } from "./document.ts";
+import { pnn } from "./membership.ts";
 
 /** How far a node is with its start or its end. Upstream: ctdb runstates. */
 export const RUNSTATES = [

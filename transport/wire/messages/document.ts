@@ -13,15 +13,26 @@
  * Does NOT promise: that a document of this form is consistent; the machine's asserts judge that.
  */
 
-import { as, clusterId, diskId, list, ms, nodeId, oneOf, optional, pooled } from "../fields.ts";
+import {
+  as,
+  clusterId,
+  diskId,
+  flag,
+  list,
+  ms,
+  nodeId,
+  oneOf,
+  optional,
+  pooled,
+} from "../fields.ts";
 import { record, text, u32, u64 } from "../fields.ts";
 import type { Shaped } from "../fields.ts";
+import { since } from "../level.ts";
 import { DATABASE_NAME_MAX, DATABASES_MAX, NODES_MAX, PUBLIC_IPS_MAX } from "../limits.ts";
-import { SLOTS, VOTERS_MAX } from "../limits.ts";
-import type { DbId, Generation, Incarnation, Pnn, Version, VoterId } from "../terms.ts";
+import { GONE_MAX, INVITATIONS_MAX, SLOTS, USERS_MAX, VOTERS_MAX } from "../limits.ts";
+import type { DbId, Generation, Incarnation, Version, VoterId } from "../terms.ts";
+import { GONE, INVITATION, JOINED, LEAVINGS, natsKey, pnn, USER } from "./membership.ts";
 
-/** Pnn in messages: below PNN_UNKNOWN. */
-const PNN_MAX = 0xffff_fffe;
 /** The form of a node's address, host and port; the host is a name, an IPv4 or a bracketed IPv6 address. */
 const ADDR =
   "^(?:[A-Za-z0-9.-]{1,253}|\\[[0-9a-fA-F:.]{2,45}(?:%[A-Za-z0-9_.-]{1,32})?\\]):[0-9]{1,5}$";
@@ -30,11 +41,10 @@ export const DATABASE_NAME: string = `^[A-Za-z0-9._-]{1,${DATABASE_NAME_MAX}}$`;
 
 /** What an administrator, or the leader on his behalf, has decided about a node. */
 export const ADMIN_FLAGS = ["stopped", "banned", "draining", "deleted"] as const;
-/** One of ADMIN_FLAGS. */
-export type AdminFlag = (typeof ADMIN_FLAGS)[number];
-
-/** The schema of a pnn with its own words. */
-export const pnn = (description: string) => u32<Pnn>(description, PNN_MAX);
+/** Flags that came later, by the level that brought them. */
+export const NEWER_FLAGS = { 2: ["disabled"] } as const;
+/** A flag. */
+export type AdminFlag = (typeof ADMIN_FLAGS)[number] | (typeof NEWER_FLAGS)[2][number];
 
 /** One life of a node. */
 export const MEMBER = record("Member", "One life of a node; views name these, never a pnn alone.", {
@@ -83,7 +93,7 @@ export const NODE = record("Node", "A node of the cluster, member or not.", {
   nodeId: nodeId("Its id, which no merge changes."),
   name: text("What people call it; host name by default."),
   addr: text("Where its server listens: host:port.", 300, ADDR),
-  adminFlags: list("What was decided about it.", oneOf("A flag.", ADMIN_FLAGS), 4),
+  adminFlags: list("What was decided about it.", oneOf("A flag.", ADMIN_FLAGS, NEWER_FLAGS), 5),
   ban: optional(BAN),
   caps: list(
     "What it can be, as words: leader, lmaster. Words that are not known are kept.",
@@ -91,6 +101,11 @@ export const NODE = record("Node", "A node of the cluster, member or not.", {
     16,
   ),
   since: u64<Version>("Version in which its present incarnation entered the view; 0: not in it."),
+  natsKey: since(2, optional(natsKey("The public key by which the server knows it."))),
+  joined: since(2, optional(as("How it came; missing: it was there from the start.", JOINED))),
+  wantsVote: since(2, optional(flag("It gets a vote when it is in the view."))),
+  replaces: since(2, optional(pnn("The node that goes when this one is in the view."))),
+  leaving: since(2, optional(oneOf("It is on its way out, for good.", LEAVINGS))),
 });
 /** A node of the cluster. */
 export type DocumentNode = Shaped<typeof NODE>;
@@ -161,6 +176,18 @@ export const DOCUMENT = record("Document", "What the leader decides, in one piec
   view: VIEW,
   dbs: list("The databases.", DB_CFG, DATABASES_MAX),
   publicIps: list("The public addresses.", PUBLIC_IP, PUBLIC_IPS_MAX),
+  format: since(2, optional(u32("Format of documents and files; missing: 1.", 0xffff, 2))),
+  pnnNext: since(2, optional(pnn("The number of the next node; no lower one is given again."))),
+  voterIdNext: since(
+    2,
+    optional(u32("The number of the next vote; no lower one is given again.", 4096, 1)),
+  ),
+  invitations: since(
+    2,
+    optional(list("Who may join.", INVITATION, INVITATIONS_MAX)),
+  ),
+  gone: since(2, optional(list("Who went for good, oldest first.", GONE, GONE_MAX))),
+  users: since(2, optional(list("Who uses the bus and is no node.", USER, USERS_MAX))),
 });
 /** What the leader decides, in one piece. */
 export type Document = Shaped<typeof DOCUMENT>;

@@ -8,13 +8,16 @@
  * Does NOT promise: an answer. After a silence, ask again with the same id.
  */
 
-import { choice, list, ms, nodeId, oneOf, optional, record, text, u32, u64 } from "../fields.ts";
-import { word } from "../fields.ts";
+import type { TProperties } from "typebox";
+import { choice, diskId, flag, list, ms, nodeId, oneOf, optional } from "../fields.ts";
+import { record, text, u32, u64, word } from "../fields.ts";
 import type { Shaped } from "../fields.ts";
+import { since } from "../level.ts";
 import { declare } from "../message.ts";
 import type { MessageOf } from "../message.ts";
 import type { Version, VoterId } from "../terms.ts";
-import { ADMIN_FLAGS, NODE, pnn } from "./document.ts";
+import { ADMIN_FLAGS, NEWER_FLAGS, NODE } from "./document.ts";
+import { givenName, inviteId, natsKey, pnn, USER } from "./membership.ts";
 
 /** The form of a verb's id: what asks makes it, 128 bits. */
 const VERB_ID = "^[0-9a-f]{32}$";
@@ -22,7 +25,70 @@ const verbId = (description: string) => text(description, 32, VERB_ID);
 const why = text("The reason, in words; it is kept.");
 /** What an administrator may set by hand; a ban has a command of its own. */
 const SETTABLE = ADMIN_FLAGS.filter((flag) => flag !== "banned");
-const flags = (description: string) => list(description, oneOf("A flag.", SETTABLE), 3);
+const flags = (description: string) =>
+  list(description, oneOf("A flag.", SETTABLE, NEWER_FLAGS), 4);
+
+/** A command that came with format 2. */
+const newer = <Fields extends TProperties>(title: string, description: string, fields: Fields) =>
+  since(2, record(title, description, fields));
+
+/** The commands that came with format 2. */
+const MEMBERSHIP_COMMANDS = [
+  newer("Finalize", "All nodes know a newer format: from now on it is written.", {
+    verb: word("finalize"),
+    format: u32("The format.", 0xffff, 2),
+  }),
+  newer("Invite", "Somebody may join: number, name and id are taken.", {
+    verb: word("invite"),
+    inviteId: inviteId("The invitation's secret, made by who asks."),
+    name: givenName("The node's name."),
+    nodeId: nodeId("The node's id, made by who asks."),
+    pnn: optional(pnn("A number of one's own choice; missing: the next one.")),
+    natsKey: optional(natsKey("The public key of the node.")),
+    voter: flag("Shall it vote?"),
+    replaces: optional(pnn("The node that goes when this one is there.")),
+    expiresWallMs: u64("When it is over; ms since 1970."),
+    atWallMs: u64("Now, by the wall clock of the node that was asked: what is over, is forgotten."),
+  }),
+  newer("Uninvite", "An invitation is taken back.", {
+    verb: word("uninvite"),
+    inviteId: inviteId("The invitation."),
+  }),
+  newer("Join", "Somebody comes by an invitation. It is in the view after its first heartbeat.", {
+    verb: word("join"),
+    inviteId: inviteId("The invitation."),
+    nodeId: nodeId("Who comes."),
+    diskId: diskId("Its disk."),
+    addr: NODE.properties.addr,
+    format: u32("The newest format that it knows.", 0xffff, 1),
+    atWallMs: u64("Now, by the wall clock of the node that was asked; ms since 1970."),
+  }),
+  newer("Leave", "A node goes for good, step by step: slots, lead, vote, view, list.", {
+    verb: word("leave"),
+    pnn: pnn("The node."),
+    why,
+  }),
+  newer("Replace", "A node goes, and another that is there takes its vote.", {
+    verb: word("replace"),
+    pnn: pnn("The node that goes."),
+    by: pnn("The one that takes its place."),
+    why,
+  }),
+  newer("SetCaps", "What a node may be.", {
+    verb: word("caps"),
+    pnn: pnn("The node."),
+    caps: NODE.properties.caps,
+    why,
+  }),
+  newer("AddUser", "Somebody may use the bus.", {
+    verb: word("user_add"),
+    user: USER,
+  }),
+  newer("RemoveUser", "Somebody may use the bus no longer.", {
+    verb: word("user_remove"),
+    name: givenName("The user's name."),
+  }),
+] as const;
 
 /** The commands to a leader. */
 export const LEADER_COMMANDS = [
@@ -76,7 +142,11 @@ export const LEADER_COMMANDS = [
   }),
 ] as const;
 
-const COMMAND = choice("What is wanted.", [...LEADER_COMMANDS]);
+const COMMAND = choice("What is wanted.", [...LEADER_COMMANDS, ...MEMBERSHIP_COMMANDS]);
+/** The verbs of commands that are refused while the document's format is 1; `finalize` ends that. */
+export const FORMAT_2_VERBS: readonly string[] = MEMBERSHIP_COMMANDS.map(({ properties }) =>
+  (properties.verb as unknown as { const: string }).const
+).filter((verb) => verb !== "finalize");
 /** A command to a leader, told apart by `verb`. */
 export type LeaderCommand = Shaped<typeof COMMAND>;
 

@@ -7,11 +7,13 @@
  */
 
 import type { TProperties } from "typebox";
+import { LEVEL } from "../level.ts";
 import type { Declaration, MessageOf } from "../message.ts";
 import * as ask from "./ask.ts";
 import * as cluster from "./cluster.ts";
 import * as leader from "./leader.ts";
 import * as metadata from "./metadata.ts";
+import * as program from "./program.ts";
 
 const OF_CLUSTER = [
   cluster.PROBE,
@@ -43,6 +45,13 @@ const OF_METADATA = [
   metadata.MD_WRITE,
   metadata.MD_WRITE_ANSWER,
 ] as const;
+const OF_PROGRAMS = [
+  program.MSG_ACK,
+  program.MSG_INTEREST,
+  program.MSG_INTEREST_ACK,
+  program.MSG_COUNT_ASK,
+  program.MSG_COUNT,
+] as const;
 
 /** Any message of the cluster machine. */
 export type ClusterMessage = MessageOf<(typeof OF_CLUSTER)[number]>;
@@ -50,10 +59,17 @@ export type ClusterMessage = MessageOf<(typeof OF_CLUSTER)[number]>;
 export type LeaderMessage = MessageOf<(typeof OF_LEADER)[number]>;
 /** Any message of free metadata. */
 export type MetadataMessage = MessageOf<(typeof OF_METADATA)[number]>;
+/** What nodes say of messages between programs. */
+export type ProgramMessage = MessageOf<(typeof OF_PROGRAMS)[number]>;
 /** A question to a node, or its answer. */
 export type AskMessage = MessageOf<(typeof OF_ASK)[number]>;
 /** Any message that this version knows. */
-export type Message = ClusterMessage | LeaderMessage | MetadataMessage | AskMessage;
+export type Message =
+  | ClusterMessage
+  | LeaderMessage
+  | MetadataMessage
+  | ProgramMessage
+  | AskMessage;
 
 /** A declaration whose fields do not matter. */
 export type SomeDeclaration = Declaration<string, TProperties>;
@@ -66,6 +82,7 @@ export const GROUPS: readonly {
   { title: "Leader, document, lease", declarations: OF_CLUSTER },
   { title: "Asked of the leader", declarations: OF_LEADER },
   { title: "Free metadata", declarations: OF_METADATA },
+  { title: "Messages between programs", declarations: OF_PROGRAMS },
   { title: "Asked of a node", declarations: OF_ASK },
 ];
 
@@ -73,3 +90,10 @@ export const GROUPS: readonly {
 export const DECLARATIONS: ReadonlyMap<string, SomeDeclaration> = new Map(
   GROUPS.flatMap(({ declarations }) => declarations).map((one) => [one.kind, one]),
 );
+
+/** The declarations that a level knows, as it knows them. */
+export function declarationsAt(level: number): ReadonlyMap<string, SomeDeclaration> {
+  if (level >= LEVEL) return DECLARATIONS;
+  const known = [...DECLARATIONS.values()].filter((one) => one.since <= level);
+  return new Map(known.map((one) => [one.kind, one.at(level)]));
+}

@@ -9,6 +9,7 @@ import { tokenText } from "../../actors/machines/cluster/token.ts";
 import { isActive } from "../../actors/machines/cluster/document.ts";
 import { judgeEnd } from "../../actors/machines/sim/ends.ts";
 import { heal } from "../../actors/machines/sim/faults.ts";
+import type { Pnn } from "../../transport/wire/terms.ts";
 import type { Stage } from "./scenario.ts";
 
 type Command = (stage: Stage, words: readonly string[]) => void;
@@ -65,6 +66,68 @@ function lockCommand(stage: Stage, [what, value]: readonly string[]): void {
   else throw new TypeError(`Unknown lock command of a scenario: ${what}`);
 }
 
+const MEMBERSHIP_VERBS = ["invite", "uninvite", "join", "leave", "replace", "caps"] as const;
+
+function isMembershipVerb(verb: string | undefined): verb is (typeof MEMBERSHIP_VERBS)[number] {
+  return MEMBERSHIP_VERBS.some((one) => one === verb);
+}
+
+/** The number of a node, as the newest document that is in force has it. */
+function pnnOf({ sim }: Stage, nodeId: string): Pnn | undefined {
+  const version = sim.checkers.effective.at(-1);
+  const doc = version === undefined ? undefined : sim.checkers.docOf(version);
+  return doc?.nodes.find((node) => node.nodeId === nodeId)?.pnn ??
+    doc?.gone?.find((node) => node.nodeId === nodeId)?.pnn;
+}
+
+/**
+ * `invite n3 [name=..] [id=nX] [replaces=nX] [ttl=ms] [novote]`, `uninvite n3`, `join n3 [by=nX] [disk=..] [addr=..]`,
+ * `leave n0`, `replace n0 n3`, `caps n0 lmaster`. The invitation of a host has its number in its secret.
+ */
+function membershipCommand(
+  stage: Stage,
+  verb: (typeof MEMBERSHIP_VERBS)[number],
+  about: string | undefined,
+  rest: readonly string[],
+): LeaderCommand {
+  const host = hostOf(stage, about);
+  const given = new Map(rest.map((word) => word.split("=") as [string, string]));
+  const atWallMs = BigInt(Math.floor(stage.sim.nowMs));
+  const inviteOf = ({ index }: Host) => index.toString(16).padStart(32, "5");
+  const pnn = pnnOf(stage, host.nodeId) ?? host.index as Pnn;
+  const why = "asked for";
+  switch (verb) {
+    case "invite": {
+      const old = given.get("replaces");
+      const replaces = old === undefined ? undefined : pnnOf(stage, hostOf(stage, old).nodeId);
+      return {
+        verb,
+        inviteId: inviteOf(host),
+        name: given.get("name") ?? `n${host.index}`,
+        nodeId: hostOf(stage, given.get("id") ?? about).nodeId,
+        voter: !given.has("novote"),
+        ...(replaces === undefined ? {} : { replaces }),
+        expiresWallMs: atWallMs + BigInt(given.get("ttl") ?? 60_000),
+        atWallMs,
+      };
+    }
+    case "uninvite":
+      return { verb, inviteId: inviteOf(host) };
+    case "join": {
+      const inviteId = inviteOf(hostOf(stage, given.get("by") ?? about));
+      const diskId = given.get("disk")?.padStart(32, "0") ?? host.durable.diskId;
+      const addr = given.get("addr") ?? `n${host.index}:4222`;
+      return { verb, inviteId, nodeId: host.nodeId, diskId, addr, format: 2, atWallMs };
+    }
+    case "leave":
+      return { verb, pnn, why };
+    case "replace":
+      return { verb, pnn, by: pnnOf(stage, hostOf(stage, rest[0]).nodeId) ?? 99 as Pnn, why };
+    case "caps":
+      return { verb, pnn, caps: [...rest], why };
+  }
+}
+
 /** `ask n0 ban n2 5000`: what an operator at a node wants. */
 function ask(stage: Stage, [at, verb, about, ...rest]: readonly string[]): void {
   const verbId = stage.sim.trace.count.toString(16).padStart(32, "0");
@@ -80,8 +143,10 @@ function commandOf(
 ): LeaderCommand {
   const why = "asked for";
   if (verb === "yield") return { verb, why };
+  if (verb === "finalize") return { verb, format: 2 };
+  if (isMembershipVerb(verb)) return membershipCommand(stage, verb, about, rest);
   const { index, nodeId, machine } = hostOf(stage, about);
-  const pnn = index as never;
+  const pnn = pnnOf(stage, nodeId) ?? index as never;
   if (verb === "ban") return { verb, pnn, banMs: Number(rest[0]), why };
   if (verb === "unban") return { verb, pnn };
   if (verb === "blame") return { verb, pnn, credits: Number(rest[0]), why };
@@ -125,6 +190,27 @@ function show(stage: Stage): void {
     if (own !== undefined && !isActive(own)) words.push(own.adminFlags.join(" "));
     stage.lines.push(`  ${words.join(", ")}`);
   }
+}
+
+/** Nodes, votes, invitations and those that went, by the newest document that is in force. */
+function showMembers({ sim, lines }: Stage): void {
+  const version = sim.checkers.effective.at(-1);
+  const doc = version === undefined ? undefined : sim.checkers.docOf(version);
+  if (doc === undefined) return;
+  const voterOf = (nodeId: string) => doc.voters.find((voter) => voter.nodeId === nodeId)?.voterId;
+  lines.push(`  ${tokenText(doc.version)} format ${doc.format ?? 1}`);
+  for (const node of doc.nodes) {
+    const words = [`${node.pnn} ${node.name}`];
+    const vote = voterOf(node.nodeId);
+    if (vote !== undefined) words.push(`vote ${vote}`);
+    if (node.wantsVote === true) words.push("gets a vote");
+    if (node.replaces !== undefined) words.push(`replaces ${node.replaces}`);
+    if (node.leaving !== undefined) words.push(`leaving (${node.leaving})`);
+    words.push(...node.adminFlags);
+    lines.push(`  ${words.join(", ")}`);
+  }
+  for (const { pnn, name } of doc.invitations ?? []) lines.push(`  ${pnn} ${name}, invited`);
+  for (const { pnn, name, why } of doc.gone ?? []) lines.push(`  ${pnn} ${name}, gone (${why})`);
 }
 
 /** All commands by name. */
@@ -175,6 +261,10 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
   lock: lockCommand,
   ask,
   show,
+  members: showMembers,
+  level: (stage, [word, level]) => {
+    hostOf(stage, word).level = Number(level);
+  },
   judge: (stage) => {
     const { checkers, nowMs } = stage.sim;
     const before = checkers.violations.length;

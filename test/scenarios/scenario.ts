@@ -70,7 +70,7 @@ export function tell(text: string, rules?: Rules): Told {
     else {
       out.push(line);
       if (line.startsWith("breaks ")) breaks.push(line.slice(7).trim());
-      const setting = /^(nodes|voters|spares|[a-z]+[A-Z]\w*) (\d+)$/.exec(line);
+      const setting = /^(nodes|voters|spares|format|[a-z]+[A-Z]\w*) (\d+)$/.exec(line);
       if (setting !== null) settings.set(setting[1] ?? "", Number(setting[2]));
     }
   }
@@ -88,8 +88,9 @@ function open(settings: Map<string, number>, rules: Rules | undefined): Stage {
   const sim: ClusterSim = new ClusterSim({
     seed: 1,
     nodes,
-    voters: settings.get("voters") ?? nodes,
+    voters: settings.get("voters") ?? nodes - (settings.get("spares") ?? 0),
     spares: settings.get("spares") ?? 0,
+    format: settings.get("format") ?? 1,
     timing: timing as unknown as ReturnType<typeof defaultTiming>,
     isCalm: true,
     ...(rules === undefined ? {} : { rules }),

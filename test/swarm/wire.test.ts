@@ -9,6 +9,7 @@ import type { ClusterMessage } from "../../actors/machines/cluster/events.ts";
 import { ClusterSim, nodeIdOf } from "../../actors/machines/sim/cluster_sim.ts";
 import type { SimOptions } from "../../actors/machines/sim/cluster_sim.ts";
 import { FAULTS, Faults, heal } from "../../actors/machines/sim/faults.ts";
+import { Operators } from "../../actors/machines/sim/operators.ts";
 import { BodyCodec } from "../../transport/wire/codec.ts";
 import { isRefusal } from "../../transport/wire/envelope.ts";
 import * as CLUSTER from "../../transport/wire/messages/cluster.ts";
@@ -83,10 +84,12 @@ test(
       return true;
     };
     runDirected(onSend);
-    for (const seed of [1, 2, 3]) {
-      const sim = new ClusterSim({ seed, nodes: 5, spares: 1, onSend });
+    for (const seed of [1, 2, 3, 4]) {
+      const sim = new ClusterSim({ seed, nodes: 5, spares: 1, format: 1 + seed % 2, onSend });
       sim.start();
       new Faults(sim, 15_000, FAULTS);
+      const operators = new Operators(sim);
+      for (let atMs = 3000; atMs < 15_000; atMs += 300) sim.at(atMs, () => operators.act());
       sim.run(15_000);
       heal(sim);
       sim.run(20_000);

@@ -9,7 +9,7 @@
  */
 import type { Ban, Document, DocumentNode } from "../../../transport/wire/messages/document.ts";
 import type { NodeId, Version } from "../../../transport/wire/terms.ts";
-import { isActive, majorityOf } from "./document.ts";
+import { isStaying, majorityOf } from "./document.ts";
 import type { Lead } from "./lead.ts";
 import type { ClusterState } from "./state.ts";
 import { tell } from "./state.ts";
@@ -35,7 +35,7 @@ export function blame(state: ClusterState, nodeId: NodeId, credits: number, why:
 
 /** Would a majority be left without this node: of the voters, and of all nodes? */
 export function mayLose(doc: Document, { nodeId }: DocumentNode): boolean {
-  const nodes = doc.nodes.filter((node) => node.nodeId !== nodeId && isActive(node));
+  const nodes = doc.nodes.filter((node) => node.nodeId !== nodeId && isStaying(node));
   const left = new Set(nodes.map((node) => node.nodeId));
   const voters = doc.voters.filter((voter) => left.has(voter.nodeId));
   return voters.length >= majorityOf(doc.voters.length) &&

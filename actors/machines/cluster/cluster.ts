@@ -15,14 +15,15 @@ import type { ClusterEffect, ClusterEvent, ClusterMessage, Durable } from "./eve
 import { onHeartbeat } from "./grant.ts";
 import { onAccepted, onLeadDue, onNack, onPromise } from "./leader.ts";
 import { onBeatDue, onDigest, onFenced, onView, onViewAsk, startLife } from "./member.ts";
+import { onStop, onStopDue } from "./farewell.ts";
+import { formatOf } from "./document.ts";
 import { onLock, onRegisterDue } from "./register.ts";
 import { onProbeAck, onStandDue, suspectAtMs } from "./stand.ts";
 import type { ClusterConfig, ClusterState } from "./state.ts";
-import { findPnn, maySpeak, NEVER, newState, stop } from "./state.ts";
+import { findPnn, maySpeak, NEVER, newState } from "./state.ts";
 import { onPersisted, writeNext } from "./store.ts";
 import { tokenOfVersion } from "./token.ts";
 import { onAccept, onPrepare, onProbe } from "./voter.ts";
-import { hasSuccessor, yieldLead } from "./yield.ts";
 
 /** The machine. */
 export class ClusterMachine {
@@ -61,7 +62,7 @@ function onEvent(state: ClusterState, event: ClusterEvent): void {
     case "start":
       return onStart(state, event.durable);
     case "message":
-      return onMessage(state, event.from, event.message);
+      return onMessage(state, event.from, event.message, event.protocol ?? state.level);
     case "persisted":
       return onPersisted(state, event.id, event.isOk, event.why ?? "the write failed");
     case "fenced":
@@ -103,10 +104,19 @@ function onStart(state: ClusterState, durable: Durable): void {
   startLife(state, 0n as Incarnation, "start");
 }
 
-/** A message, from a node or from this one itself. */
-function onMessage(state: ClusterState, from: NodeId, message: ClusterMessage): void {
+/** A message, from a node or from this one itself. `protocol`: what the sender knows. */
+function onMessage(
+  state: ClusterState,
+  from: NodeId,
+  message: ClusterMessage,
+  protocol: number,
+): void {
   // Until the lives before are fenced, this one is not there.
   if (!maySpeak(state)) return;
+  state.protocol = protocol;
+  const doc = state.accepted ?? state.adopted;
+  // One that cannot read the document has no say in it; its heartbeats tell that it is there.
+  if (doc !== undefined && protocol < formatOf(doc) && message.kind !== "heartbeat") return;
   switch (message.kind) {
     case "heartbeat":
       return onHeartbeat(state, from, message);
@@ -139,33 +149,27 @@ function onMessage(state: ClusterState, from: NodeId, message: ClusterMessage): 
   }
 }
 
-/** A planned end: the lead is given to another, the page is ended. */
-function onStop(state: ClusterState): void {
-  state.leaving = true;
-  const { lead } = state;
-  if (lead !== undefined && hasSuccessor(state, lead)) yieldLead(state, lead, "stops");
-  stop(state, "told to stop", false);
-}
-
 /** Messages to itself and what is due, until nothing is left to do now. */
 function settle(state: ClusterState): void {
   do {
     for (let next = state.inbox.shift(); next !== undefined; next = state.inbox.shift()) {
-      onMessage(state, state.me, next);
+      onMessage(state, state.me, next, state.level);
     }
     if (state.stopped !== undefined) return;
     writeNext(state);
-    if (!maySpeak(state)) return;
+    if (!maySpeak(state)) return onStopDue(state);
     onBeatDue(state);
     onRegisterDue(state);
     if (state.lead !== undefined) onLeadDue(state, state.lead);
     if (state.lead === undefined) onStandDue(state);
+    onStopDue(state);
   } while (state.inbox.length > 0 && state.stopped === undefined);
 }
 
 function wakeMsOf(state: ClusterState): number {
   if (state.stopped !== undefined) return NEVER;
   let wakeMs = state.isDirty && state.persisting === 0 ? state.diskRetryAtMs : NEVER;
+  if (state.leaving) wakeMs = Math.min(wakeMs, state.stopAtMs);
   if (!maySpeak(state)) return wakeMs;
   const { register, lead, stand } = state;
   wakeMs = Math.min(wakeMs, state.beatAtMs, register.lookAtMs);

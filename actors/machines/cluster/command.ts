@@ -16,10 +16,12 @@ import type {
   LeaderCommand,
   Outcome,
 } from "../../../transport/wire/messages/leader.ts";
+import { fitText } from "../../../transport/wire/limits.ts";
 import type { NodeId, Version } from "../../../transport/wire/terms.ts";
 import { blame } from "./ban.ts";
 import { isDone, refusalOf, resultOf } from "./command_effects.ts";
 import { nodeByPnn } from "./document.ts";
+import { levelFor } from "./format.ts";
 import type { Lead } from "./lead.ts";
 import type { ClusterState } from "./state.ts";
 import { sendTo } from "./state.ts";
@@ -48,6 +50,10 @@ export function onCommand(state: ClusterState, verbId: string, command: LeaderCo
   const isKnown = leader !== undefined && leader !== state.me &&
     state.nowMs - state.sign.atMs < state.timing.suspectMs;
   if (!isKnown) return answerTo(state, undefined, verbId, "not_leader", "no leader is known");
+  if (state.sign.protocol < levelFor(command)) {
+    const text = "the leader runs an older version: upgrade it, or let another node lead";
+    return answerTo(state, undefined, verbId, "refused", text);
+  }
   if (!add(state, undefined, verbId, command, true)) return;
   sendTo(state, leader, { kind: "leader_ask", verbId, command });
 }
@@ -112,8 +118,9 @@ function answerTo(
   from: NodeId | undefined,
   verbId: string,
   outcome: Outcome,
-  text: string,
+  said: string,
 ): void {
+  const text = fitText(said);
   if (from === undefined) state.effects.push({ kind: "answer", verbId, outcome, text });
   else sendTo(state, from, { kind: "leader_answer", verbId, outcome, text });
 }
@@ -176,7 +183,7 @@ export function withAsks(
   for (const { command, isPassedOn } of state.asks) {
     if (isPassedOn || command.verb === "yield" || command.verb === "blame") continue;
     if (refusalOf(state, draft, command) !== undefined) continue;
-    if (command.verb === "flags") lead.areSlotsDirty = true;
+    if (command.verb === "flags" || command.verb === "caps") lead.areSlotsDirty = true;
     draft = resultOf(draft, command, version);
   }
   return draft;

@@ -13,11 +13,20 @@ import type { LeaderCommand } from "../../../transport/wire/messages/leader.ts";
 import type { NodeId, Pnn, Version, VoterId } from "../../../transport/wire/terms.ts";
 import { NODES_MAX, VOTERS_MAX } from "../../../transport/wire/limits.ts";
 import { mayLose, withBan, withNode, withoutBan } from "./ban.ts";
-import { isActive, lifeOf, majorityOf, nodeById, nodeByPnn, voterOf } from "./document.ts";
+import { quorumRefusal, withoutNode } from "./departure.ts";
+import { FORMAT_FIRST, formatOf, goneOf, isStaying, lifeOf, majorityOf } from "./document.ts";
+import { nodeById, nodeByPnn, pnnNextOf, voterIdNextOf, voterOf } from "./document.ts";
+import { formatFor, NEEDS_FORMAT_2 } from "./format.ts";
+import { isMembership, isMembershipDone } from "./membership.ts";
+import { membershipRefusal, membershipResult } from "./membership.ts";
+import type { MembershipCommand } from "./membership.ts";
 import type { ClusterState } from "./state.ts";
 import { VERSION_NONE, VOTER_ID_END } from "./token.ts";
 
 type Change = Exclude<LeaderCommand, { verb: "yield" } | { verb: "blame" }>;
+/** Those that are no matter of membership.ts. */
+type PlainChange = Exclude<Change, MembershipCommand>;
+type NodeChange = Exclude<PlainChange, { verb: "node_add" | "voter_add" | "voter_remove" }>;
 
 /** Why a command is not possible with this document; undefined: it is. */
 export function refusalOf(
@@ -25,13 +34,15 @@ export function refusalOf(
   doc: Document,
   command: Change,
 ): string | undefined {
+  if (formatOf(doc) < formatFor(command)) return NEEDS_FORMAT_2;
+  if (isMembership(command)) return membershipRefusal(state, doc, command);
   switch (command.verb) {
     case "node_add":
       return addRefusal(doc, command.nodeId, command.name, command.addr);
     case "voter_add":
       return voterAddRefusal(state, doc, command.nodeId);
     case "voter_remove":
-      return voterRemoveRefusal(doc, command.voterId);
+      return voterRemoveRefusal(state, doc, command.voterId);
     default: {
       const node = nodeByPnn(doc, command.pnn);
       // A node that is gone is removed.
@@ -43,7 +54,7 @@ export function refusalOf(
   }
 }
 
-function nodeRefusal(doc: Document, node: DocumentNode, command: Change): string | undefined {
+function nodeRefusal(doc: Document, node: DocumentNode, command: NodeChange): string | undefined {
   if (command.verb === "ban" && !node.adminFlags.includes("banned") && !mayLose(doc, node)) {
     return "no majority would be left";
   }
@@ -51,6 +62,8 @@ function nodeRefusal(doc: Document, node: DocumentNode, command: Change): string
     const takesOut = command.set.some((flag) => flag === "stopped" || flag === "deleted");
     const isOut = node.adminFlags.some((flag) => flag === "stopped" || flag === "deleted");
     if (takesOut && !isOut && !mayLose(doc, node)) return "no majority would be left";
+    const keeps = command.clear.some((flag) => flag === "draining" || flag === "deleted");
+    if (keeps && node.leaving !== undefined) return "it is leaving, for good";
   }
   if (command.verb === "node_remove" && voterOf(doc, node.nodeId) !== undefined) {
     return "it is a voter: remove its vote first";
@@ -67,6 +80,10 @@ function addRefusal(
   if (nodeById(doc, nodeId) !== undefined) return undefined;
   const other = doc.nodes.find((node) => node.name === name || node.addr === addr);
   if (other !== undefined) return `node ${other.pnn} has this name or address`;
+  const gone = goneOf(doc, nodeId);
+  if (gone !== undefined) return `it went as node ${gone.pnn}: a node that is gone stays gone`;
+  const invited = doc.invitations?.find((one) => one.name === name || one.nodeId === nodeId);
+  if (invited !== undefined) return `it is invited as node ${invited.pnn}: let it join`;
   return doc.nodes.length >= NODES_MAX ? `${NODES_MAX} nodes are the most` : undefined;
 }
 
@@ -78,18 +95,23 @@ function voterAddRefusal(state: ClusterState, doc: Document, nodeId: NodeId): st
     return "most of the voters would be banned or stopped";
   }
   if (state.peers.get(nodeId) === undefined) return "it was not heard yet";
-  return nextVoterId(doc) >= VOTER_ID_END ? "voter numbers are used up" : undefined;
+  return voterIdNextOf(doc) >= VOTER_ID_END ? "voter numbers are used up" : undefined;
 }
 
-function voterRemoveRefusal(doc: Document, voterId: VoterId): string | undefined {
+function voterRemoveRefusal(
+  state: ClusterState,
+  doc: Document,
+  voterId: VoterId,
+): string | undefined {
   if (doc.voters.every((voter) => voter.voterId !== voterId)) return undefined;
   if (doc.voters.length === 1) return "it is the last voter";
   const left = doc.voters.filter((voter) => voter.voterId !== voterId);
   if (!hasActiveMajority(doc, left)) {
     return "most of the voters that are left are banned or stopped";
   }
-  // The highest number is how the document remembers which ones were used.
-  return voterId === nextVoterId(doc) - 1
+  if (formatOf(doc) > FORMAT_FIRST) return quorumRefusal(state, doc, left);
+  // Before format 2 the highest number is how the document remembers which ones were used.
+  return voterId === voterIdNextOf(doc) - 1
     ? "it has the newest vote, and numbers are not used again: add another voter first"
     : undefined;
 }
@@ -98,13 +120,14 @@ function voterRemoveRefusal(doc: Document, voterId: VoterId): string | undefined
 function hasActiveMajority(doc: Document, voters: readonly { nodeId: NodeId }[]): boolean {
   const active = voters.filter(({ nodeId }) => {
     const node = nodeById(doc, nodeId);
-    return node !== undefined && isActive(node);
+    return node !== undefined && isStaying(node);
   });
   return active.length >= majorityOf(voters.length);
 }
 
 /** Does an effective document have what the command wants? */
 export function isDone(doc: Document, command: Change): boolean {
+  if (isMembership(command)) return isMembershipDone(doc, command);
   switch (command.verb) {
     case "voter_add":
       return doc.voters.some(({ nodeId }) => nodeId === command.nodeId);
@@ -119,6 +142,7 @@ export function isDone(doc: Document, command: Change): boolean {
 
 /** The document with the command done as far as one document can; the same one when there is nothing to do. */
 export function resultOf(doc: Document, command: Change, version: Version): Document {
+  if (isMembership(command)) return membershipResult(doc, command, version);
   switch (command.verb) {
     case "node_add":
       return withNewNode(doc, command);
@@ -136,7 +160,7 @@ export function resultOf(doc: Document, command: Change, version: Version): Docu
 function withNodeChanged(
   doc: Document,
   node: DocumentNode,
-  command: Exclude<Change, { verb: "node_add" | "voter_add" | "voter_remove" }>,
+  command: NodeChange,
   version: Version,
 ): Document {
   switch (command.verb) {
@@ -153,7 +177,7 @@ function withNodeChanged(
     case "flags":
       return withFlags(doc, node, command.set, command.clear);
     case "node_remove":
-      return withoutNode(doc, node);
+      return withNodeRemoved(doc, node, version);
   }
 }
 
@@ -165,41 +189,39 @@ function withFlags(
 ): Document {
   const kept = node.adminFlags.filter((flag) => !clear.includes(flag));
   const added = set.filter((flag) => !kept.includes(flag));
-  if (added.length === 0 && kept.length === node.adminFlags.length) return doc;
+  const after = new Set([...kept, ...added]);
+  const isSame = after.size === node.adminFlags.length &&
+    node.adminFlags.every((flag) => after.has(flag));
+  if (isSame) return doc;
   return withNode(doc, { ...node, adminFlags: [...kept, ...added] });
 }
 
-/** First out of the view, then out of the list. Its number stays known through maxInc. */
-function withoutNode(doc: Document, node: DocumentNode): Document {
+/** First out of the view, then out of the list. */
+function withNodeRemoved(doc: Document, node: DocumentNode, version: Version): Document {
   if (!node.adminFlags.includes("deleted")) return withFlags(doc, node, ["deleted"], []);
   if (lifeOf(doc.view.members, node.pnn) !== undefined) return doc;
-  // This view is effective, so whoever was in those before it is known to have ended.
-  const prevMembers = doc.view.prevMembers.filter(({ pnn }) => pnn !== node.pnn);
-  const nodes = doc.nodes.filter(({ pnn }) => pnn !== node.pnn);
-  return { ...doc, nodes, view: { ...doc.view, prevMembers } };
+  return withoutNode(doc, node, version);
 }
 
 function withNewNode(doc: Document, command: Extract<Change, { verb: "node_add" }>): Document {
   if (nodeById(doc, command.nodeId) !== undefined) return doc;
-  const used = [...doc.nodes, ...doc.view.maxInc].map(({ pnn }) => pnn + 1);
-  const pnn = Math.max(0, ...used) as Pnn;
+  const pnn = pnnNextOf(doc);
   const { nodeId, name, addr, caps } = command;
   const node = { pnn, nodeId, name, addr, caps, adminFlags: [], since: VERSION_NONE };
-  return { ...doc, nodes: [...doc.nodes, node] };
+  const next = formatOf(doc) === FORMAT_FIRST ? {} : { pnnNext: pnn + 1 as Pnn };
+  return { ...doc, nodes: [...doc.nodes, node], ...next };
 }
 
 function withVoterAdded(doc: Document, nodeId: NodeId): Document {
   if (voterOf(doc, nodeId) !== undefined || doc.voterChange !== undefined) return doc;
-  const add: Voter = { voterId: nextVoterId(doc) as VoterId, nodeId };
-  return { ...doc, voterChange: { add } };
+  const voterId = voterIdNextOf(doc);
+  const add: Voter = { voterId: voterId as VoterId, nodeId };
+  const next = formatOf(doc) === FORMAT_FIRST ? {} : { voterIdNext: voterId + 1 };
+  return { ...doc, voterChange: { add }, ...next };
 }
 
 function withVoterRemoved(doc: Document, voterId: VoterId): Document {
   const remove = doc.voters.find((voter) => voter.voterId === voterId);
   if (remove === undefined || doc.voterChange !== undefined) return doc;
   return { ...doc, voterChange: { remove } };
-}
-
-function nextVoterId(doc: Document): number {
-  return Math.max(...doc.voters.map(({ voterId }) => voterId)) + 1;
 }

@@ -12,6 +12,7 @@ import type {
   View,
   Voter,
 } from "../../../transport/wire/messages/document.ts";
+import type { Gone } from "../../../transport/wire/messages/membership.ts";
 import type {
   ClusterId,
   Generation,
@@ -22,6 +23,9 @@ import type {
 } from "../../../transport/wire/terms.ts";
 import { reassign } from "./slots.ts";
 import { VERSION_NONE } from "./token.ts";
+
+/** The format of documents before there was a field for it. */
+export const FORMAT_FIRST = 1;
 
 /** No generation: nothing was adopted. */
 export const GENERATION_NONE = 0n as Generation;
@@ -38,21 +42,27 @@ export interface Genesis {
     readonly name: string;
     readonly addr: string;
     readonly isVoter: boolean;
+    /** Its public key at the server; only with format 2. */
+    readonly natsKey?: string;
   }[];
+  /** The format to begin with; 1 when absent. */
+  readonly format?: number;
+  /** Who uses the bus beside them; only with format 2. */
+  readonly users?: Document["users"];
 }
 
 /** The document before all others, version 0: nodes and voters, nobody in the view. */
-export function genesis({ clusterId, nodes }: Genesis): Document {
+export function genesis({ clusterId, nodes, format = FORMAT_FIRST, users }: Genesis): Document {
   const voters = nodes.filter(({ isVoter }) => isVoter)
     .map(({ nodeId }, index) => ({ voterId: index + 1 as Voter["voterId"], nodeId }));
-  return {
+  const doc: Document = {
     version: VERSION_NONE,
     parent: VERSION_NONE,
     generation: GENERATION_NONE,
     coreVersion: VERSION_NONE,
     clusterId,
     voters,
-    nodes: nodes.map(({ nodeId, name, addr }, index) => ({
+    nodes: nodes.map(({ nodeId, name, addr, natsKey }, index) => ({
       pnn: index as Pnn,
       nodeId,
       name,
@@ -60,11 +70,46 @@ export function genesis({ clusterId, nodes }: Genesis): Document {
       adminFlags: [],
       caps: ["leader", "lmaster"],
       since: VERSION_NONE,
+      ...(format > FORMAT_FIRST && natsKey !== undefined ? { natsKey } : {}),
     })),
     view: { members: [], prevMembers: [], slots: [], maxInc: [] },
     dbs: [],
     publicIps: [],
   };
+  if (format === FORMAT_FIRST) return doc;
+  return { ...withFormat(doc, format), ...(users === undefined ? {} : { users }) };
+}
+
+/** The format of a document. */
+export function formatOf({ format = FORMAT_FIRST }: Document): number {
+  return format;
+}
+
+/** The document in a newer format: from now on the next numbers stand in it. */
+export function withFormat(doc: Document, format: number): Document {
+  return {
+    ...doc,
+    format,
+    pnnNext: pnnNextOf(doc),
+    voterIdNext: voterIdNextOf(doc),
+  };
+}
+
+/** The number that the next node gets. */
+export function pnnNextOf({ pnnNext, nodes, view }: Document): Pnn {
+  if (pnnNext !== undefined) return pnnNext;
+  return Math.max(0, ...[...nodes, ...view.maxInc].map(({ pnn }) => pnn + 1)) as Pnn;
+}
+
+/** The number that the next vote gets. */
+export function voterIdNextOf(doc: Document): number {
+  if (doc.voterIdNext !== undefined) return doc.voterIdNext;
+  return Math.max(...allVotersOf(doc).map(({ voterId }) => voterId)) + 1;
+}
+
+/** Who of those that went had this id. */
+export function goneOf({ gone = [] }: Document, nodeId: NodeId): Gone | undefined {
+  return gone.find((one) => one.nodeId === nodeId);
 }
 
 /** The node with this id. */
@@ -147,6 +192,32 @@ export function isActive(node: DocumentNode): boolean {
   );
 }
 
+/** Is it active, and does it stay? */
+export function isStaying(node: DocumentNode): boolean {
+  return isActive(node) && node.leaving === undefined;
+}
+
+/** May a node be something? Before format 2 everybody was everything. */
+export function hasCap(doc: Document, { caps }: DocumentNode, cap: "leader" | "lmaster"): boolean {
+  return formatOf(doc) === FORMAT_FIRST || caps.includes(cap);
+}
+
+/** Who gets no slots, as the document decides: those that are draining or leave, and those that may have none. */
+export function drainingOf(doc: Document): Set<Pnn> {
+  const draining = new Set<Pnn>();
+  for (const node of doc.nodes) {
+    const isOut = node.adminFlags.includes("draining") || node.leaving !== undefined;
+    if (isOut || !hasCap(doc, node, "lmaster")) draining.add(node.pnn);
+  }
+  return draining;
+}
+
+/** Is any slot's home this node? */
+export function hasSlots({ slots }: View, pnn: Pnn): boolean {
+  for (const { home } of slots) if (home.pnn === pnn) return true;
+  return false;
+}
+
 /** Both lists without repetition; of two lives of one node both stay. */
 export function unionOf(one: readonly Member[], other: readonly Member[]): Member[] {
   const nameOf = ({ pnn, incarnation }: Member) => `${pnn}.${incarnation}`;
@@ -169,17 +240,16 @@ export function nodeIdsOf(doc: Document): Map<Pnn, NodeId> {
 
 /**
  * The document with another view. `version` is its version, which becomes the generation; who comes in gets it as
- * `since`, who leaves gets 0.
+ * `since`, who leaves gets 0. `draining`: who gets no slots.
  */
 export function withView(
   base: Document,
   members: readonly Member[],
   prevMembers: readonly Member[],
   version: Version,
+  draining: ReadonlySet<Pnn> = drainingOf(base),
 ): Document {
   const generation = version as bigint as Generation;
-  const draining = new Set<Pnn>();
-  for (const node of base.nodes) if (node.adminFlags.includes("draining")) draining.add(node.pnn);
   const livesBefore = livesOf(base.view.members);
   const livesAfter = livesOf(members);
   const nodes = base.nodes.map((node) => {

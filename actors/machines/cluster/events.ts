@@ -31,7 +31,13 @@ import type {
   LeaderCommand,
   Outcome,
 } from "../../../transport/wire/messages/leader.ts";
-import type { Generation, Incarnation, NodeId, Token } from "../../../transport/wire/terms.ts";
+import type {
+  Generation,
+  Incarnation,
+  NodeId,
+  Token,
+  Version,
+} from "../../../transport/wire/terms.ts";
 
 /** Every message that a cluster machine takes. */
 export type ClusterMessage =
@@ -76,7 +82,13 @@ export type LockResult =
 export type ClusterEvent =
   /** The node starts; nothing else comes before. */
   | { readonly kind: "start"; readonly durable: Durable }
-  | { readonly kind: "message"; readonly from: NodeId; readonly message: ClusterMessage }
+  /** `protocol`: the sender's version, as the envelope says; absent: the own one. */
+  | {
+    readonly kind: "message";
+    readonly from: NodeId;
+    readonly message: ClusterMessage;
+    readonly protocol?: number;
+  }
   /** The write with this id is on disk; or it failed, and the disk has what it had. */
   | {
     readonly kind: "persisted";
@@ -143,4 +155,10 @@ export type ClusterEffect =
     readonly text: string;
   }
   /** An assert failed, or the node was told to stop and is done: it takes no more events. */
-  | { readonly kind: "stop"; readonly why: string; readonly isFault: boolean };
+  | {
+    readonly kind: "stop";
+    readonly why: string;
+    readonly isFault: boolean;
+    /** It has left the cluster for good: it must not start again. The document without it. */
+    readonly left?: Version;
+  };

@@ -14,13 +14,16 @@ import type { Document } from "../../../transport/wire/messages/document.ts";
 import type { NodeId } from "../../../transport/wire/terms.ts";
 import { assert } from "./asserts.ts";
 import { onBreach } from "./dead.ts";
-import { allVotersOf, GENERATION_NONE, nodeById } from "./document.ts";
+import { allVotersOf, FORMAT_FIRST, formatOf, GENERATION_NONE, nodeById } from "./document.ts";
 import { isHoldingUp } from "./lead.ts";
 import type { Lead } from "./lead.ts";
 import { isNewLife, noteLife, stepDown } from "./leader.ts";
 import type { ClusterState, Peer } from "./state.ts";
 import { sendTo } from "./state.ts";
 import { TOKEN_NONE, tokenText, VERSION_NONE } from "./token.ts";
+
+/** Those that do not belong to the cluster are told so no more often than this, all of them together. */
+const STRANGER_MS = 50;
 
 /** A node says that it lives. */
 export function onHeartbeat(state: ClusterState, from: NodeId, message: Heartbeat): void {
@@ -41,7 +44,10 @@ export function onHeartbeat(state: ClusterState, from: NodeId, message: Heartbea
 function notePeer(state: ClusterState, from: NodeId, message: Heartbeat): Peer | undefined {
   const { tMs, incarnation, promised } = message;
   // First of all: nothing is kept of who does not belong to the cluster.
-  if (!isKnown(state, from)) return undefined;
+  if (!isKnown(state, from)) {
+    tellStranger(state, from);
+    return undefined;
+  }
   let peer = state.peers.get(from);
   if (peer !== undefined) {
     if (incarnation < peer.incarnation) return undefined;
@@ -50,6 +56,7 @@ function notePeer(state: ClusterState, from: NodeId, message: Heartbeat): Peer |
   if (!isPossible(state, from, message)) return undefined;
   const isNew = peer === undefined || incarnation > peer.incarnation;
   if (isNew) noteLife(state, from, incarnation);
+  const wasStopping = !isNew && peer?.health.runstate === "shutdown";
   if (peer === undefined) {
     peer = { nodeId: from, echoedMs: -Infinity } as Peer;
     state.peers.set(from, peer);
@@ -62,8 +69,24 @@ function notePeer(state: ClusterState, from: NodeId, message: Heartbeat): Peer |
   peer.dsMs = message.dsMs ?? 0;
   peer.health = message.health;
   peer.diskId = message.diskId;
-  if (isNew && state.lead !== undefined) state.lead.isDirty = true;
+  peer.protocol = from === state.me ? state.level : state.protocol;
+  const { lead } = state;
+  if (lead === undefined) return peer;
+  // What one that stops is home of moves away, and back when it does not.
+  const isChanged = wasStopping !== (peer.health.runstate === "shutdown");
+  if (isChanged) lead.areSlotsDirty = true;
+  if (isNew || isChanged) lead.isDirty = true;
   return peer;
+}
+
+/** Who does not belong to the cluster, or not any more, is shown the document: it can tell by that. */
+function tellStranger(state: ClusterState, from: NodeId): void {
+  const { adopted, nowMs } = state;
+  if (adopted === undefined || formatOf(adopted) === FORMAT_FIRST || nowMs < state.strangerAtMs) {
+    return;
+  }
+  state.strangerAtMs = nowMs + STRANGER_MS;
+  sendTo(state, from, { kind: "view", doc: adopted });
 }
 
 /** Is it a node of the cluster? Nobody else is remembered. A node without a document remembers those it was told of. */

@@ -20,6 +20,7 @@ import { adopt } from "./member.ts";
 import { plan } from "./plan.ts";
 import type { ClusterState } from "./state.ts";
 import { NEVER, noteDead, sendAll, tell } from "./state.ts";
+import { release } from "./register.ts";
 import { whenDurable } from "./store.ts";
 import { COUNT_MAX, tokenOfVersion, tokenText, versionOf } from "./token.ts";
 import { raisePromise } from "./voter.ts";
@@ -125,6 +126,12 @@ function lookAtPromises(state: ClusterState, lead: Lead): void {
   }
   if (base === undefined) return;
   lead.base = base;
+  if (voterOf(base, state.me) === undefined) {
+    // It was away while its vote was taken: the voters of that document will lead, and tell it.
+    release(state, lead);
+    state.holdOffMs = state.nowMs + state.timing.holdOffMs;
+    return stepDown(state, "has no vote by the newest document");
+  }
   const own = state.accepted ?? base;
   const isMajority = state.rules.hasMajority(own, base, (nodeId) => {
     const promise = lead.promises.get(nodeId);

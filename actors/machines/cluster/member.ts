@@ -15,15 +15,18 @@ import type { Document } from "../../../transport/wire/messages/document.ts";
 import { fitText } from "../../../transport/wire/limits.ts";
 import type { Incarnation, NodeId } from "../../../transport/wire/terms.ts";
 import { assert, assertLine, assertOne, assertServing, isOurs } from "./asserts.ts";
-import { allVotersOf, GENERATION_NONE, isMember, maxIncOf } from "./document.ts";
+import { allVotersOf, FORMAT_FIRST, formatOf, GENERATION_NONE, goneOf } from "./document.ts";
+import { isMember, maxIncOf, nodeById } from "./document.ts";
 import { stepDown } from "./leader.ts";
 import { runstateOf } from "./runstate.ts";
 import type { ClusterState } from "./state.ts";
-import { diskTrouble, findPnn, maySpeak, sendAll, sendTo, tell } from "./state.ts";
+import { diskTrouble, findPnn, maySpeak, sendAll, sendTo, stop, tell } from "./state.ts";
 import { whenDurable } from "./store.ts";
 import { tokenOfVersion, tokenText } from "./token.ts";
 import { noteSign, refuse } from "./voter.ts";
 
+/** A node that heard of no leader for so many times suspectMs asks around. */
+const ALONE = 4;
 /** A node that lacks the document asks no more often than this. */
 const VIEW_ASK_MS = 60;
 
@@ -86,19 +89,40 @@ export function adopt(state: ClusterState, doc: Document): void {
   if (state.adopted !== undefined && doc.version <= state.adopted.version) return;
   if (!assertLine(state, doc)) return;
   const before = state.adopted?.generation;
+  const hasGone = isGone(state, doc);
   state.adopted = doc;
   findPnn(state);
   if (before !== doc.generation) tell(state, { what: "adopted", doc });
+  if (hasGone) {
+    const why = goneOf(doc, state.me)?.why === "replaced" ? "it was replaced" : "it has left";
+    return stop(state, `this node is no part of the cluster any more: ${why}`, false, doc.version);
+  }
   if (state.pnn !== undefined && !isMember(doc.view, state.pnn, state.incarnation)) {
     const maxInc = maxIncOf(doc.view, state.pnn);
     // A life that was never a member has served nothing, and may still come in.
-    if (maxInc >= state.incarnation) startLife(state, maxInc, "the view is without this life");
+    if (maxInc >= state.incarnation) {
+      if (state.leaving) return stop(state, "told to stop", false);
+      startLife(state, maxInc, "the view is without this life");
+    }
   }
   publishPage(state);
   const { lead } = state;
   if (lead !== undefined && tokenOfVersion(doc.version) > lead.token) {
     stepDown(state, `${tokenText(doc.version)} is effective`);
   }
+}
+
+/**
+ * Is this node out for good by a document that is in force? One that is to join and is not in yet is not, even if it
+ * has accepted a document with itself: that may never have been in force.
+ */
+function isGone({ adopted, accepted, me }: ClusterState, doc: Document): boolean {
+  if (formatOf(doc) === FORMAT_FIRST || nodeById(doc, me) !== undefined) return false;
+  if (goneOf(doc, me) !== undefined) return true;
+  if (adopted !== undefined && nodeById(adopted, me) !== undefined) return true;
+  // Those that went long ago are not named any more; but what was a member once has left its number.
+  const pnn = accepted === undefined ? undefined : nodeById(accepted, me)?.pnn;
+  return pnn !== undefined && maxIncOf(doc.view, pnn) > 0n;
 }
 
 /** Begins a new life, above `above` and the present one: it has no lease, and says nothing before the fence. */
@@ -186,14 +210,28 @@ export function beat(state: ClusterState, to: readonly NodeId[]): void {
   });
 }
 
+/** One who has heard of no leader for long may know the wrong voters: others are asked, one after the other. */
+function askAround(state: ClusterState, doc: Document): void {
+  const { nowMs, sign, timing, config, me } = state;
+  if (nowMs - sign.atMs < ALONE * timing.suspectMs || nowMs < state.aroundAtMs) return;
+  state.aroundAtMs = nowMs + timing.suspectMs;
+  const known = new Set([...doc.nodes.map(({ nodeId }) => nodeId), ...config.seeds]);
+  known.delete(me);
+  const next = [...known][state.askedCount % Math.max(1, known.size)];
+  state.askedCount += 1;
+  if (next !== undefined && state.level > 1) askView(state, next);
+}
+
 /** The heartbeat is due: to the voters, and to whoever leads. */
 export function onBeatDue(state: ClusterState): void {
   if (state.nowMs < state.beatAtMs) return;
   state.beatAtMs = state.nowMs + state.timing.beatMs;
   const doc = state.accepted ?? state.adopted;
+  // Who leads answers with what is in force; who is not of the cluster any more is told so.
   if (doc === undefined) return beat(state, state.config.seeds);
   const to = allVotersOf(doc).map(({ nodeId }) => nodeId);
   const leader = state.sign.from;
   if (leader !== undefined && !to.includes(leader)) to.push(leader);
   beat(state, to);
+  if (state.lead === undefined) askAround(state, doc);
 }

@@ -14,17 +14,20 @@ import type {
   Member,
   Voter,
 } from "../../../transport/wire/messages/document.ts";
-import type { Generation, Incarnation, Pnn, Version } from "../../../transport/wire/terms.ts";
+import type { Generation, Incarnation, Version } from "../../../transport/wire/terms.ts";
 import { blame, withBans } from "./ban.ts";
 import { answerDone, withAsks } from "./command.ts";
-import { isActive, isSameMembers, livesOf, votersAfter, withView } from "./document.ts";
+import { withDepartures } from "./departure.ts";
+import { formatOf, isActive, isSameDocument, isSameMembers, livesOf } from "./document.ts";
+import { votersAfter, withView } from "./document.ts";
+import { isStopping, mayGo, shunned } from "./farewell.ts";
 import type { Lead } from "./lead.ts";
 import { memberText } from "./lead.ts";
 import { nextVersion, propose } from "./leader.ts";
 import { movesBetween, reassign } from "./slots.ts";
 import type { ClusterState, Peer } from "./state.ts";
 import { NEVER, tell } from "./state.ts";
-import { mayLead, yieldLead } from "./yield.ts";
+import { hasSuccessor, mayLead, preferenceOf, PREFERRED, yieldLead } from "./yield.ts";
 
 /** A deferred change is looked at so often. */
 const POLL_MS = 20;
@@ -42,23 +45,33 @@ export function plan(state: ClusterState, lead: Lead): void {
   const draft = isFirst ? standing : withDecisions(state, lead, standing, version);
   const members = wantedMembers(state, lead, draft);
   const isView = isFirst || !isSameMembers(members, draft.view.members) ||
-    (lead.areSlotsDirty && areSlotsWrong(draft));
+    (lead.areSlotsDirty && areSlotsWrong(state, draft));
   if (isView) {
     const prevMembers = state.rules.prevMembers(standing, !isFirst);
     if (mayDisturb(state, lead, prevMembers)) {
       lead.areSlotsDirty = false;
-      const doc = withView(draft, members, prevMembers, version);
+      const doc = withView(draft, members, prevMembers, version, shunned(state, draft));
       return propose(state, lead, doc, whyView(standing, members));
     }
   } else {
     lead.deferredMs = undefined;
     lead.areSlotsDirty = false;
   }
-  if (draft !== standing) {
+  if (!isSameDocument(draft, standing)) {
     propose(state, lead, { ...draft, version, coreVersion: version }, "decided");
   } else if (!isView && !mayLead(state, standing)) {
     yieldLead(state, lead, "is no voter, or inactive");
+  } else if (!isView && isAnotherWanted(state, lead, standing)) {
+    yieldLead(state, lead, "is on its way out, or should not lead");
   }
+}
+
+/** May one lead that is wanted more? Looks again while it is not there. */
+function isAnotherWanted(state: ClusterState, lead: Lead, doc: Document): boolean {
+  const own = preferenceOf(doc, state.me);
+  if (own === PREFERRED) return false;
+  lead.lookAtMs = Math.min(lead.lookAtMs, state.nowMs + state.timing.beatMs);
+  return hasSuccessor(state, lead, own + 1);
 }
 
 /** Rule F; after 4 s the change is made all the same, and whoever did not answer is to blame. */
@@ -83,6 +96,7 @@ function withDecisions(
     return { ...rest, voters: votersAfter(draft) };
   }
   draft = withAsks(state, lead, draft, version);
+  draft = withDepartures(state, lead, draft, version);
   draft = withDisks(state, draft);
   return withBans(state, lead, draft, version);
 }
@@ -110,7 +124,13 @@ function wantedMembers(state: ClusterState, lead: Lead, doc: Document): Member[]
   const maxInc = livesOf(doc.view.maxInc);
   for (const node of doc.nodes) {
     const { pnn } = node;
-    const incarnation = wantedLife(state, lead, node, present.get(pnn), maxInc.get(pnn));
+    if (mayGo(state, doc, node)) continue;
+    const peer = state.peers.get(node.nodeId);
+    // An older version could not read the document; one that stops need not come in.
+    const mayCome = peer !== undefined && peer.protocol >= formatOf(doc) &&
+      !isStopping(state, peer);
+    const newest = mayCome ? peer : undefined;
+    const incarnation = wantedLife(state, lead, node, present.get(pnn), newest, maxInc.get(pnn));
     if (incarnation !== undefined) members.push({ pnn: node.pnn, incarnation });
   }
   return members.sort((one, other) => one.pnn - other.pnn);
@@ -121,15 +141,16 @@ function wantedLife(
   lead: Lead,
   node: DocumentNode,
   present: Incarnation | undefined,
+  newest: Peer | undefined,
   maxInc: Incarnation = 0n as Incarnation,
 ): Incarnation | undefined {
   if (!isActive(node)) return undefined;
   const peer = state.peers.get(node.nodeId);
   if (present !== undefined && stays(state, lead, node, present, peer)) return present;
-  if (peer === undefined) return undefined;
-  if (!state.rules.mayJoin(peer.incarnation, maxInc)) return undefined;
-  if (state.rules.isDead(state.deadInc.get(node.nodeId), peer.incarnation)) return undefined;
-  if (isFresh(state, lead, peer)) return peer.incarnation;
+  if (newest === undefined) return undefined;
+  if (!state.rules.mayJoin(newest.incarnation, maxInc)) return undefined;
+  if (state.rules.isDead(state.deadInc.get(node.nodeId), newest.incarnation)) return undefined;
+  if (isFresh(state, lead, newest)) return newest.incarnation;
   lead.outside.add(node.nodeId);
   return undefined;
 }
@@ -175,12 +196,10 @@ function answersUntil(state: ClusterState, lead: Lead, peer: Peer | undefined): 
   return isAccepted ? untilMs : Math.min(untilMs, lead.effectiveSinceMs + deadMs);
 }
 
-function areSlotsWrong(doc: Document): boolean {
+function areSlotsWrong(state: ClusterState, doc: Document): boolean {
   const { members, slots } = doc.view;
   if (members.length === 0) return false;
-  const draining = new Set<Pnn>();
-  for (const node of doc.nodes) if (node.adminFlags.includes("draining")) draining.add(node.pnn);
-  const wanted = reassign(slots, members, draining, 0n as Generation);
+  const wanted = reassign(slots, members, shunned(state, doc), 0n as Generation);
   return movesBetween(slots, wanted).length > 0;
 }
 

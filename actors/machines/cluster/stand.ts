@@ -16,9 +16,9 @@ import { allVotersOf, hasMajority, lifeOf, nodeById } from "./document.ts";
 import type { LockRecord } from "../../../transport/leader_lock.ts";
 import { onChosen } from "./leader.ts";
 import { acquire, isReadable, registerToken } from "./register.ts";
-import type { ClusterState } from "./state.ts";
+import type { ClusterState, Peer } from "./state.ts";
 import { diskTrouble, maySpeak, nextNonce, ownVoterId, sendAll, tell } from "./state.ts";
-import { isCandidate } from "./yield.ts";
+import { isCandidate, preferenceOf } from "./yield.ts";
 
 /** What a candidate waits for. */
 export interface Stand {
@@ -68,7 +68,11 @@ export function rankOf(state: ClusterState, doc: Document): number {
   return rank;
 }
 
-/** A total order: healthy, in the view, longest in it, highest pnn. */
+function isWellPeer(peer: Peer | undefined): boolean {
+  return peer === undefined || (peer.health.healthy && peer.health.runstate !== "shutdown");
+}
+
+/** A total order: healthy, wanted, in the view, longest in it, highest pnn. */
 function standsBefore(
   state: ClusterState,
   doc: Document,
@@ -78,8 +82,10 @@ function standsBefore(
   const isWell = (node: DocumentNode) =>
     node.nodeId === state.me
       ? state.ownHealth.healthy && diskTrouble(state) === undefined
-      : state.peers.get(node.nodeId)?.health.healthy ?? true;
+      : isWellPeer(state.peers.get(node.nodeId));
   if (isWell(one) !== isWell(other)) return isWell(one);
+  const wanted = preferenceOf(doc, one.nodeId) - preferenceOf(doc, other.nodeId);
+  if (wanted !== 0) return wanted > 0;
   // By its present life: one that has just restarted is not in, whatever its former life was.
   const isIn = ({ pnn, nodeId }: DocumentNode) => {
     const life = lifeOf(doc.view.members, pnn);

@@ -10,12 +10,20 @@
  *
  * Does NOT promise: to be looked at from outside while a step runs.
  */
+import { LEVEL } from "../../../transport/wire/level.ts";
 import type { Health } from "../../../transport/wire/messages/cluster.ts";
 import type { Document } from "../../../transport/wire/messages/document.ts";
-import type { Incarnation, NodeId, Pnn, Token, VoterId } from "../../../transport/wire/terms.ts";
+import type {
+  Incarnation,
+  NodeId,
+  Pnn,
+  Token,
+  Version,
+  VoterId,
+} from "../../../transport/wire/terms.ts";
 import type { Credit } from "./ban.ts";
 import type { OpenAsk } from "./command.ts";
-import { nodeById, voterOf } from "./document.ts";
+import { formatOf, nodeById, voterOf } from "./document.ts";
 import type { ClusterEffect, ClusterMessage, Durable, Happening, Page } from "./events.ts";
 import { History } from "./history.ts";
 import type { Lead } from "./lead.ts";
@@ -43,6 +51,8 @@ export interface Peer {
   dsMs: number;
   health: Health;
   diskId: string;
+  /** The newest protocol that it knows. */
+  protocol: number;
   /** When the newest of its heartbeats that was echoed to it came; -Infinity: none was. */
   echoedMs: number;
 }
@@ -65,6 +75,8 @@ export interface Sign {
   token: Token;
   /** Who it came from; undefined: nobody since the start. */
   from: NodeId | undefined;
+  /** The newest protocol that the sender knows. */
+  protocol: number;
 }
 
 /** The digest whose time is reported. */
@@ -85,6 +97,8 @@ export interface ClusterConfig {
   readonly seeds: readonly NodeId[];
   /** Starts the numbers that tell questions apart, u32. */
   readonly seed: number;
+  /** What it knows: no more than this level. The newest when absent. */
+  readonly level?: number;
 }
 
 /** All of it. */
@@ -98,7 +112,17 @@ export interface ClusterState {
   /** Messages to this node itself, handled in the same step. */
   readonly inbox: ClusterMessage[];
   stopped: string | undefined;
+  /** It was told to stop; at the latest then. */
   leaving: boolean;
+  stopAtMs: number;
+  readonly level: number;
+  /** The protocol of the message that is being handled. */
+  protocol: number;
+  /** When a node that does not belong to the cluster may be told so again. */
+  strangerAtMs: number;
+  /** How many of the nodes that it knows were asked for the document, and when the next may be. */
+  askedCount: number;
+  aroundAtMs: number;
 
   durable: Durable;
   promised: Token;
@@ -173,6 +197,12 @@ export function newState(config: ClusterConfig): ClusterState {
     inbox: [],
     stopped: undefined,
     leaving: false,
+    stopAtMs: NEVER,
+    level: config.level ?? LEVEL,
+    protocol: config.level ?? LEVEL,
+    strangerAtMs: 0,
+    askedCount: 0,
+    aroundAtMs: 0,
     durable: NOTHING,
     promised: TOKEN_NONE,
     accepted: undefined,
@@ -190,7 +220,7 @@ export function newState(config: ClusterConfig): ClusterState {
     pnn: undefined,
     leaseEndMs: 0,
     page: undefined,
-    sign: { atMs: 0, token: TOKEN_NONE, from: undefined },
+    sign: { atMs: 0, token: TOKEN_NONE, from: undefined, protocol: LEVEL },
     ds: { token: TOKEN_NONE, dsMs: 0, recvMs: -Infinity },
     ahead: { token: TOKEN_NONE, dsMs: 0, recvMs: -Infinity },
     prevDsMs: 0,
@@ -220,9 +250,20 @@ export function maySpeak(state: ClusterState): boolean {
   return state.fencedFor === state.incarnation && state.stopped === undefined;
 }
 
+/** Can a node read a message? One of an older version would take a newer document for less than it is. */
+function canRead({ peers }: ClusterState, to: NodeId, message: ClusterMessage): boolean {
+  const doc = "doc" in message
+    ? message.doc
+    : message.kind === "promise"
+    ? message.accepted
+    : undefined;
+  if (doc === undefined) return true;
+  return formatOf(doc) <= (peers.get(to)?.protocol ?? LEVEL);
+}
+
 /** Sends to one node; to itself within this step. */
 export function sendTo(state: ClusterState, to: NodeId, message: ClusterMessage): void {
-  if (!maySpeak(state)) return;
+  if (!maySpeak(state) || !canRead(state, to, message)) return;
   if (to === state.me) state.inbox.push(message);
   else state.effects.push({ kind: "send", to: [to], message });
 }
@@ -230,9 +271,9 @@ export function sendTo(state: ClusterState, to: NodeId, message: ClusterMessage)
 /** Sends to several; those that are this node get it within this step. */
 export function sendAll(state: ClusterState, to: readonly NodeId[], message: ClusterMessage): void {
   if (!maySpeak(state)) return;
-  const others = to.filter((nodeId) => nodeId !== state.me);
+  const others = to.filter((nodeId) => nodeId !== state.me && canRead(state, nodeId, message));
   if (others.length > 0) state.effects.push({ kind: "send", to: others, message });
-  if (others.length < to.length) state.inbox.push(message);
+  if (to.includes(state.me)) state.inbox.push(message);
 }
 
 /** Tells what happened: to the history, and outside. */
@@ -241,8 +282,10 @@ export function tell(state: ClusterState, happening: Happening): void {
   state.effects.push({ kind: "happened", happening });
 }
 
-/** Ends the machine: no event changes anything any more. Its page is ended first. */
-export function stop(state: ClusterState, why: string, isFault: boolean): void {
+/**
+ * Ends the machine: no event changes anything any more. Its page is ended first. `left`: for good, by this document.
+ */
+export function stop(state: ClusterState, why: string, isFault: boolean, left?: Version): void {
   if (state.stopped !== undefined) return;
   state.stopped = why;
   state.inbox.length = 0;
@@ -250,7 +293,7 @@ export function stop(state: ClusterState, why: string, isFault: boolean): void {
     state.page = { ...state.page, leaseEndMs: 0 };
     state.effects.push({ kind: "page", page: state.page });
   }
-  state.effects.push({ kind: "stop", why, isFault });
+  state.effects.push({ kind: "stop", why, isFault, ...(left === undefined ? {} : { left }) });
 }
 
 /** The next number that tells a question from others; never 0. */

@@ -75,6 +75,12 @@ export const CLUSTER_TUNABLES = {
   ),
   ageCapMs: ms("ageCapMs", 5000, [5000], "largest age in a PROMISE"),
   holdOffMs: ms("holdOffMs", 10000, [3000, 10000], "one that yielded does not stand for so long"),
+  handOverMs: ms(
+    "handOverMs",
+    2000,
+    [500, 2000],
+    "told to stop: slots and lead are handed over for so long at most",
+  ),
   diskRetryMs: ms("diskRetryMs", 500, [500], "a failed write of the own metadata is tried again"),
   banForMs: ms("banForMs", 10000, [4000], "first ban; doubled each time"),
   banForMaxMs: ms("banForMaxMs", 300000, [8000], "longest ban"),

@@ -96,4 +96,5 @@ export function noteSign(state: ClusterState, from: NodeId, token: Token): void 
   state.sign.atMs = state.nowMs;
   state.sign.token = token;
   state.sign.from = from;
+  state.sign.protocol = from === state.me ? state.level : state.protocol;
 }

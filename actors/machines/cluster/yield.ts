@@ -5,7 +5,7 @@
  */
 import type { Document } from "../../../transport/wire/messages/document.ts";
 import type { NodeId } from "../../../transport/wire/terms.ts";
-import { isActive, nodeById, voterOf } from "./document.ts";
+import { hasCap, isActive, nodeById, voterOf } from "./document.ts";
 import { sendDigests } from "./grant.ts";
 import type { Lead } from "./lead.ts";
 import { stepDown } from "./leader.ts";
@@ -23,6 +23,19 @@ export function isCandidate(doc: Document, nodeId: NodeId): boolean {
   return node !== undefined && isActive(node) && voterOf(doc, nodeId) !== undefined;
 }
 
+/** Nobody is wanted more. */
+export const PREFERRED = 2;
+
+/**
+ * How much a node is wanted as leader: 2 as any; 1 when it should not lead; 0 when it is on its way out. One that is
+ * wanted less leads only while nobody else can: a cluster without a leader would be worse.
+ */
+export function preferenceOf(doc: Document, nodeId: NodeId): number {
+  const node = nodeById(doc, nodeId);
+  if (node === undefined || node.leaving !== undefined) return 0;
+  return hasCap(doc, node, "leader") ? PREFERRED : 1;
+}
+
 /** Leads no longer. */
 export function yieldLead(state: ClusterState, lead: Lead, why: string): void {
   sendDigests(state, lead, true);
@@ -32,14 +45,15 @@ export function yieldLead(state: ClusterState, lead: Lead, why: string): void {
   stepDown(state, `yields: ${why}`);
 }
 
-/** Is there another node that may lead and answers? */
-export function hasSuccessor(state: ClusterState, lead: Lead): boolean {
+/** Is there another node that may lead, is wanted that much, and answers? */
+export function hasSuccessor(state: ClusterState, lead: Lead, leastPreference = 0): boolean {
   const doc = lead.effective;
   if (doc === undefined) return false;
   return doc.voters.some(({ nodeId }) => {
     const peer = state.peers.get(nodeId);
     return nodeId !== state.me && peer !== undefined && isCandidate(doc, nodeId) &&
-      peer.health.healthy && peer.dsToken === lead.token &&
+      preferenceOf(doc, nodeId) >= leastPreference &&
+      peer.health.healthy && peer.health.runstate !== "shutdown" && peer.dsToken === lead.token &&
       state.nowMs - peer.recvMs <= state.timing.deadMs;
   });
 }

@@ -8,6 +8,8 @@
  *
  * Does NOT promise: real bytes; messages are passed as they are. The wire has tests of its own.
  */
+import { LEVEL } from "../../../transport/wire/level.ts";
+import type { Outcome } from "../../../transport/wire/messages/leader.ts";
 import type { ClusterId, Incarnation, NodeId, Token } from "../../../transport/wire/terms.ts";
 import { SeededDice } from "../../../transport/sim/dice.ts";
 import { mix } from "../mix.ts";
@@ -20,6 +22,7 @@ import type { ClusterConfig } from "../cluster/state.ts";
 import { defaultTiming } from "../cluster/tunables.ts";
 import type { Timing } from "../cluster/tunables.ts";
 import { Checkers } from "./checkers.ts";
+import { heardAt, judgeProposal, MemberChecks } from "./member_checks.ts";
 import { TimeHeap } from "../../../transport/sim/heap.ts";
 import { Host } from "./host.ts";
 import type { DiskWeather } from "./host.ts";
@@ -36,6 +39,10 @@ export interface SimOptions {
   readonly voters?: number;
   /** The last ones, which are not in the first document: they may be added. */
   readonly spares?: number;
+  /** The format of the first document; 1 when absent. */
+  readonly format?: number;
+  /** The version that a node runs at first; the newest when absent. */
+  readonly levelOf?: (index: number) => number;
   readonly timing?: Timing;
   /** Of each node's clock, at most; 0.01 is 1 %. */
   readonly drift?: number;
@@ -54,10 +61,21 @@ interface Item {
   readonly atMs: number;
   seq: number;
   readonly node: number;
-  readonly from: number;
+  /** The sender's id, or its number where it is no message. */
+  readonly from: NodeId | undefined;
+  readonly protocol: number;
   readonly message: ClusterMessage | undefined;
   readonly run: (() => void) | undefined;
 }
+
+const NOTHING = {
+  seq: 0,
+  node: 0,
+  from: undefined,
+  protocol: 0,
+  message: undefined,
+  run: undefined,
+} as const;
 
 /** Numbers of kinds of messages in the trace. */
 const KINDS: Readonly<Record<ClusterMessage["kind"], number>> = {
@@ -88,6 +106,7 @@ export class ClusterSim {
   readonly dice: SeededDice;
   readonly timing: Timing;
   readonly checkers: Checkers;
+  readonly members: MemberChecks;
   readonly links: Links;
   readonly lock: SimLock;
   readonly hosts: readonly Host[];
@@ -105,15 +124,18 @@ export class ClusterSim {
   readonly #heap = new TimeHeap<Item>();
   readonly #indexOf = new Map<NodeId, number>();
   readonly #stoppedMs: number[] = [];
+  /** Who waits for the ends of commands, by verbId. */
+  readonly asked: Map<string, (outcome: Outcome) => void> = new Map();
 
   constructor(options: SimOptions) {
     this.#options = options;
     this.dice = new SeededDice(mix(options.seed));
     this.timing = options.timing ?? defaultTiming();
     this.checkers = new Checkers(options.nodes);
+    this.members = new MemberChecks(this.checkers);
     this.links = new Links(options.nodes, this.dice, fairWeather());
     this.lock = new SimLock(this.dice);
-    const { nodes, drift = 0, spares = 0 } = options;
+    const { nodes, drift = 0, spares = 0, format = 1, levelOf = () => LEVEL } = options;
     if (options.isCalm === true) {
       this.links.weather = { ...fairWeather(), minMs: 1, maxMs: 1 };
       this.disk = { slow: 0, slowMs: 0, minMs: 2, maxMs: 2 };
@@ -121,6 +143,7 @@ export class ClusterSim {
     const voters = options.voters ?? Math.min(nodes - spares, 7);
     const accepted = genesis({
       clusterId: "c".repeat(32) as ClusterId,
+      format,
       nodes: Array.from({ length: nodes - spares }, (_, index) => ({
         nodeId: nodeIdOf(index),
         name: `n${index}`,
@@ -138,8 +161,21 @@ export class ClusterSim {
         incarnation: 0n as Incarnation,
       };
       const share = this.dice.u32() / 2 ** 31 - 1;
-      return new Host(this, index, nodeId, durable, share * drift);
+      const level = levelOf(index);
+      return new Host(this, { index, nodeId, durable, drift: share * drift, level });
     });
+  }
+
+  /** A host becomes one that nobody knows. `nodeId`: not used before. */
+  reinstall(host: Host, nodeId: NodeId, diskId: string): void {
+    this.#indexOf.delete(host.nodeId);
+    this.#indexOf.set(nodeId, host.index);
+    host.reinstall(nodeId, diskId);
+  }
+
+  /** A command came to an end, or did not. */
+  onAnswer(verbId: string, outcome: Outcome): void {
+    this.asked.get(verbId)?.(outcome);
   }
 
   /** Starts every daemon. */
@@ -160,6 +196,7 @@ export class ClusterSim {
       rules: this.#options.rules ?? RULES,
       seeds: this.hosts.filter((other) => other !== host).map(({ nodeId }) => nodeId),
       seed: this.dice.u32(),
+      level: host.level,
     };
   }
 
@@ -169,7 +206,7 @@ export class ClusterSim {
     for (let next = heap.peek(); next !== undefined && next.atMs <= untilMs; next = heap.peek()) {
       heap.pop();
       this.nowMs = next.atMs;
-      if (next.message !== undefined) this.#deliver(next.node, next.from, next.message);
+      if (next.message !== undefined) this.#deliver(next, next.message);
       else if (next.run !== undefined) next.run();
       else {
         this.trace.add(WAKE, next.node, next.atMs, 0);
@@ -186,17 +223,18 @@ export class ClusterSim {
 
   /** Runs something at a time. */
   at(atMs: number, run: () => void): void {
-    this.#heap.push({ atMs, seq: 0, node: 0, from: 0, message: undefined, run });
+    this.#heap.push({ ...NOTHING, atMs, run });
   }
 
   /** Wakes a host's machine at a time. */
   wakeAt(atMs: number, node: number): void {
-    this.#heap.push({ atMs, seq: 0, node, from: 0, message: undefined, run: undefined });
+    this.#heap.push({ ...NOTHING, atMs, node });
   }
 
   /** Sends over the links. */
   send(from: number, to: readonly NodeId[], message: ClusterMessage): void {
     const { onSend } = this.#options;
+    const { nodeId: sender, level: protocol } = this.hosts[from] as Host;
     for (const nodeId of to) {
       const node = this.#indexOf.get(nodeId);
       if (node === undefined) continue;
@@ -206,20 +244,23 @@ export class ClusterSim {
       const copies = from === node ? 1 : this.links.copies(from, node);
       for (let copy = 0; copy < copies; copy++) {
         const atMs = this.nowMs + this.links.delayMs();
-        this.#heap.push({ atMs, seq: 0, node, from, message, run: undefined });
+        this.#heap.push({ ...NOTHING, atMs, node, from: sender, protocol, message });
       }
     }
   }
 
   /** Hands a message over now, whatever the links are like. */
   deliver(from: number, node: number, message: ClusterMessage): void {
-    this.#heap.push({ atMs: this.nowMs, seq: 0, node, from, message, run: undefined });
+    const { nodeId, level: protocol } = this.hosts[from] as Host;
+    this.#heap.push({ ...NOTHING, atMs: this.nowMs, node, from: nodeId, protocol, message });
   }
 
-  #deliver(node: number, from: number, message: ClusterMessage): void {
-    this.trace.add(KINDS[message.kind], node, this.nowMs, from);
-    const nodeId = this.hosts[from]?.nodeId;
-    if (nodeId !== undefined) this.hosts[node]?.feed({ kind: "message", from: nodeId, message });
+  #deliver({ node, from, protocol }: Item, message: ClusterMessage): void {
+    const host = this.hosts[node];
+    if (host === undefined || from === undefined) return;
+    this.trace.add(KINDS[message.kind], node, this.nowMs, this.indexOf(from));
+    const heard = host.level < protocol ? heardAt(this, host, message) : message;
+    if (heard !== undefined) host.feed({ kind: "message", from, message: heard, protocol });
   }
 
   /** An operation goes to the register and comes back, if it does. */
@@ -277,8 +318,14 @@ export class ClusterSim {
   /** Something happened at a node. */
   onHappened(host: Host, happening: Happening): void {
     const { nowMs, checkers } = this;
-    if (happening.what === "proposed") checkers.onProposed(nowMs, happening.doc);
-    if (happening.what === "effective") checkers.onEffective(nowMs, happening.doc);
+    if (happening.what === "proposed") {
+      checkers.onProposed(nowMs, happening.doc);
+      judgeProposal(this, happening.doc);
+    }
+    if (happening.what === "effective") {
+      checkers.onEffective(nowMs, happening.doc);
+      this.members.onEffective(nowMs, happening.doc);
+    }
     if (happening.what === "chosen") {
       this.chosen.push({ atMs: nowMs, node: host.index, token: happening.token });
     }

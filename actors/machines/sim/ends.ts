@@ -1,7 +1,7 @@
 /**
  * How a run must end when all faults are over: one leader, everybody in the view, everybody serving.
  *
- * Who is banned, stopped or deleted by the document is not expected in the view.
+ * Who is banned, stopped or deleted by the document is not expected in the view, nor who is in no document.
  *
  * Does NOT promise: anything about the time before `sinceMs`.
  */
@@ -19,6 +19,8 @@ export function judgeEnd(sim: ClusterSim, sinceMs: number): void {
   if (late.length > 0) report(`${late.length} leaders were chosen although it was quiet`);
   for (const host of sim.hosts) {
     const { machine, index } = host;
+    // One that left has no document that would tell it more; a new installation was not asked in yet.
+    if (host.isGone || nodeById(doc, host.nodeId) === undefined) continue;
     if (machine === undefined) {
       report(`node ${index} is not up`);
       continue;

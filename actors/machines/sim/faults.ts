@@ -230,8 +230,15 @@ export class Faults {
     at?.feed({ kind: "command", verbId, command: this.#command(about) });
   }
 
+  /** The number of a host's node, as the newest document has it. */
+  #pnnOf({ nodeId, index }: Host): Pnn {
+    const version = this.#sim.checkers.effective.at(-1);
+    const doc = version === undefined ? undefined : this.#sim.checkers.docOf(version);
+    return doc?.nodes.find((node) => node.nodeId === nodeId)?.pnn ?? index as Pnn;
+  }
+
   #command(about: Host): LeaderCommand {
-    const pnn = about.index as Pnn;
+    const pnn = this.#pnnOf(about);
     const why = "an operator wanted it";
     const { nodeId } = about;
     switch (this.#dice.below(10)) {

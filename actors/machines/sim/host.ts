@@ -30,10 +30,24 @@ const FENCE_LIMIT_MS = 500;
 const DEAD_TIMES = 20;
 const DEAD_EVERY_MS = 250;
 
+/** What a host is made with. */
+export interface HostOptions {
+  readonly index: number;
+  readonly nodeId: NodeId;
+  readonly durable: Durable;
+  /** Of its clock; 0.01: 1 % fast. */
+  readonly drift: number;
+  readonly level: number;
+}
+
 /** One host. */
 export class Host {
   readonly index: number;
-  readonly nodeId: NodeId;
+  nodeId: NodeId;
+  /** The version that it runs: what it knows of messages and files. */
+  level: number;
+  /** It has left the cluster for good; only another identity comes back. */
+  isGone = false;
   readonly #sim: ClusterSim;
   readonly offsetMs: number;
   /** Own clock over simulated time. */
@@ -52,9 +66,15 @@ export class Host {
   #writing: Durable | undefined;
   #backlog: ClusterEvent[] = [];
   #wakeAtMs = Infinity;
+  /** When it was last stopped or ended. */
+  #downMs = -Infinity;
 
-  constructor(sim: ClusterSim, index: number, nodeId: NodeId, durable: Durable, drift: number) {
+  constructor(
+    sim: ClusterSim,
+    { index, nodeId, durable, drift, level }: HostOptions,
+  ) {
     this.#sim = sim;
+    this.level = level;
     this.index = index;
     this.nodeId = nodeId;
     this.durable = durable;
@@ -72,15 +92,23 @@ export class Host {
     return (localMs - this.offsetMs) / this.rate;
   }
 
+  /** When its daemon last ran, by the simulated time: now, if it does. */
+  upUntilMs(): number {
+    return this.machine !== undefined && !this.isPaused ? this.#sim.nowMs : this.#downMs;
+  }
+
   /** Does its daemon run? */
   get isUp(): boolean {
     return this.machine !== undefined;
   }
 
-  /** Starts the daemon, unless it runs or there is no power. */
+  /** Starts the daemon, unless it runs, has left for good, or finds files of a newer version. */
   start(): void {
-    if (this.machine !== undefined) return;
+    if (this.machine !== undefined || this.isGone) return;
     this.hasPower = true;
+    if ((this.durable.accepted?.format ?? 1) > this.level) {
+      return this.#sim.note("refused", this.index, "the files are of a newer version");
+    }
     this.daemon += 1;
     this.isPaused = false;
     this.#backlog = [];
@@ -138,9 +166,14 @@ export class Host {
       case "happened":
         return this.#sim.onHappened(this, effect.happening);
       case "answer":
+        this.#sim.onAnswer(effect.verbId, effect.outcome);
         return this.#sim.note("answer", this.index, `${effect.outcome}: ${effect.text}`);
       case "stop": {
         if (effect.isFault) this.#sim.checkers.report(this.#sim.nowMs, "assert", effect.why);
+        if (effect.left !== undefined) {
+          this.isGone = true;
+          this.#sim.note("left", this.index, effect.why);
+        }
         return this.kill();
       }
     }
@@ -203,7 +236,9 @@ export class Host {
 
   /** SIGSTOP. */
   pause(): void {
-    if (this.machine !== undefined) this.isPaused = true;
+    if (this.machine === undefined || this.isPaused) return;
+    this.isPaused = true;
+    this.#downMs = this.#sim.nowMs;
   }
 
   /** SIGCONT: what waited comes at once, its timers before or after. */
@@ -229,6 +264,7 @@ export class Host {
 
   #end(): void {
     const writing = this.#writing;
+    if (!this.isPaused && this.machine !== undefined) this.#downMs = this.#sim.nowMs;
     this.machine = undefined;
     this.daemon += 1;
     this.isPaused = false;
@@ -254,6 +290,20 @@ export class Host {
       promised: 0n as Durable["promised"],
       accepted: undefined,
       // As the daemon does on a new disk: by the wall clock, above all that the former disk gave.
+      incarnation: BigInt(1 + Math.floor(this.#sim.nowMs / 1000)) << 20n as Durable["incarnation"],
+    };
+  }
+
+  /** A new installation, which nobody knows: another id, another disk. It may be invited. */
+  reinstall(nodeId: NodeId, diskId: string): void {
+    if (this.machine !== undefined) this.powerOff();
+    this.#sim.checkers.clear(this.index);
+    this.nodeId = nodeId;
+    this.isGone = false;
+    this.durable = {
+      diskId,
+      promised: 0n as Durable["promised"],
+      accepted: undefined,
       incarnation: BigInt(1 + Math.floor(this.#sim.nowMs / 1000)) << 20n as Durable["incarnation"],
     };
   }

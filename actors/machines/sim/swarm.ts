@@ -3,7 +3,8 @@
  *
  *   const { violations, hash } = runSeed(4711);
  *
- * The seed draws the number of nodes and voters, the tunables, the weather, and which classes of faults there are.
+ * The seed draws the number of nodes and voters, the tunables, the weather, which classes of faults there are, and
+ * whether operators let nodes join, leave and upgrade meanwhile: from format 2, or from format 1 with mixed versions.
  *
  * Does NOT promise: that a seed means the same in another version; what it found is kept as a scenario.
  */
@@ -19,6 +20,7 @@ import type { Violation } from "./checkers.ts";
 import { judgeEnd } from "./ends.ts";
 import { FAULTS, Faults, heal } from "./faults.ts";
 import type { FaultClass } from "./faults.ts";
+import { Operators } from "./operators.ts";
 
 /** How long faults go on, and how long it is quiet after them. */
 export const FAULTS_MS = 60_000;
@@ -26,10 +28,14 @@ export const QUIET_MS = 20_000;
 /** Clocks drift by 1 % at most. */
 const DRIFT = 0.01;
 
+/** Whether members change in a run. */
+export type MembersKind = "none" | "format 2" | "mixed";
+
 /** What a run is to be, beyond its seed. */
 export interface SeedOptions {
   readonly nodes?: number;
   readonly classes?: readonly FaultClass[];
+  readonly members?: MembersKind;
   readonly rules?: Rules;
   readonly faultsMs?: number;
   readonly quietMs?: number;
@@ -58,12 +64,15 @@ export function runSeed(seed: number, options: SeedOptions = {}): SeedResult {
   const spares = nodes > 3 && dice.chance(1, 4) ? 1 : 0;
   const voters = nodes > 3 && dice.chance(1, 4) ? 3 : Math.min(nodes - spares, 7);
   const timing = drawTiming(dice);
+  const members = options.members ?? drawMembers(seed, classes);
   const sim = new ClusterSim({
     seed,
     nodes,
     voters,
     spares,
     timing,
+    format: members === "format 2" ? 2 : 1,
+    levelOf: (index) => members === "mixed" && index % 3 !== 1 ? 1 : 2,
     drift: DRIFT,
     ...(options.rules === undefined ? {} : { rules: options.rules }),
     ...(options.onNote === undefined ? {} : { onNote: options.onNote }),
@@ -73,11 +82,15 @@ export function runSeed(seed: number, options: SeedOptions = {}): SeedResult {
   const quietMs = options.quietMs ?? QUIET_MS;
   sim.start();
   new Faults(sim, faultsMs, classes);
+  const operators = members === "none" ? undefined : letOperate(sim, faultsMs);
   sim.run(faultsMs);
   heal(sim);
-  const endMs = faultsMs + quietMs;
+  const moreMs = operators === undefined ? 0 : 1500 * sim.hosts.length + 6_000;
+  const endMs = faultsMs + quietMs + moreMs;
+  if (operators !== undefined) finish(sim, operators, faultsMs + moreMs, endMs - quietMs / 2);
   sim.run(endMs);
-  judgeEnd(sim, faultsMs + quietMs / 2);
+  judgeEnd(sim, endMs - quietMs / 2);
+  operators?.judge();
   return {
     seed,
     nodes,
@@ -89,6 +102,38 @@ export function runSeed(seed: number, options: SeedOptions = {}): SeedResult {
     leaders: sim.chosen.length,
     views: sim.checkers.effective.length,
   };
+}
+
+/** Do operators change members, and from where? Drawn apart, so that other draws stay as they were. */
+function drawMembers(seed: number, classes: readonly FaultClass[]): MembersKind {
+  const dice = new SeededDice(mix(seed ^ 0x3e3b));
+  // A voter whose disk is gone counts as one that is stopped; leaving could stop one more.
+  if (classes.includes("new_disk") || dice.chance(1, 2)) return "none";
+  return dice.chance(1, 2) ? "format 2" : "mixed";
+}
+
+/** Operators act now and then until `untilMs`. */
+function letOperate(sim: ClusterSim, untilMs: number): Operators {
+  const operators = new Operators(sim);
+  const paceMs = 500 + sim.dice.below(6000);
+  const next = (): void => {
+    if (sim.nowMs >= untilMs) return;
+    operators.act();
+    sim.after(sim.dice.below(2 * paceMs), next);
+  };
+  sim.after(3000, next);
+  return operators;
+}
+
+/** When it is quiet, all are upgraded, and from `atMs` on the newer format is asked for, until `endMs` at the most. */
+function finish(sim: ClusterSim, operators: Operators, atMs: number, endMs: number): void {
+  operators.upgrade();
+  // A node may just be starting again: it is asked for until it is so.
+  const finalize = (): void =>
+    operators.ask({ verb: "finalize", format: 2 }, (outcome) => {
+      if (outcome === "refused" && sim.nowMs < endMs) sim.after(1_000, finalize);
+    });
+  sim.at(atMs, finalize);
 }
 
 function drawClasses(dice: Dice): FaultClass[] {

@@ -54,6 +54,19 @@ test("A ban keeps its reason, counts, and is done once", () => {
   assert.equal([unbanned.nodes[1]?.adminFlags, unbanned.nodes[1]?.ban], [[], undefined]);
 });
 
+test("A flag that is set and cleared at once is set, and then it is done", () => {
+  const both: Change = {
+    verb: "flags",
+    pnn: pnn(1),
+    set: ["draining"],
+    clear: ["draining"],
+    why: "",
+  };
+  const doc = done(VIEW, both);
+  assert.equal(doc.nodes[1]?.adminFlags, ["draining"]);
+  assert.ok(isDone(doc, both), "otherwise documents would follow each other for ever");
+});
+
 test("Never a majority is banned or stopped", () => {
   const one = flagged(VIEW, 1, "banned");
   assert.match(refused(one, { verb: "ban", pnn: pnn(2), banMs: 1, why: "" }), /no majority/);

@@ -73,6 +73,8 @@ export interface Libc {
 
   /** CLOCK_BOOTTIME, ms with fractions: never back, goes on while the machine sleeps. Allocates nothing. */
   bootMs(): number;
+  /** The process that connected a unix socket: [pid, uid]; undefined when the descriptor is none. */
+  peerOf(fd: number): readonly [number, number] | undefined;
   getpid(): number;
   gettid(): number;
   tgkill(pid: number, tid: number, signal: number): number;
@@ -180,6 +182,9 @@ const AT_EMPTY_PATH = 0x1000;
 const STATX_MODE = 2;
 const STATX_BYTES = 256;
 const STX_MODE_AT = 28;
+/** getsockopt(2). */
+const SOL_SOCKET = 1;
+const SO_PEERCRED = 17;
 /** clock_gettime(2); its struct timespec is 16 bytes, seconds and nanoseconds, 64 bits each. */
 const CLOCK_BOOTTIME = 7;
 const TIMESPEC_WORDS = 4;
@@ -234,14 +239,26 @@ function bindLibc(runtime: FfiRuntime): Libc {
       Number(c.pthread_mutex_consistent(runtime.mutexAddress(base, offset))),
     bootMs() {
       clockGettime(CLOCK_BOOTTIME, timeBytes);
-      const [low = 0, high = 0, nanoseconds = 0] = time;
-      return (high * TWO_32 + low) * 1000 + nanoseconds / 1e6;
+      // By index: a client's record operation asks for the time once, and taking an array apart costs as much as the call.
+      const seconds = (time[1] as number) * TWO_32 + (time[0] as number);
+      return seconds * 1000 + (time[2] as number) / 1e6;
     },
+    peerOf: (fd) => peerOf(c, fd),
     getpid: () => Number(c.getpid()),
     gettid: () => Number(c.gettid()),
     tgkill: (pid, tid, signal) => Number(c.tgkill(pid, tid, signal)),
     interruptible: (signal) => interruptible(runtime, signal),
   };
+}
+
+/** getsockopt(2) with SO_PEERCRED; its struct ucred is three 32-bit words: pid, uid, gid. */
+function peerOf(c: FfiRuntime["symbols"], fd: number): readonly [number, number] | undefined {
+  const words = new Uint32Array(new ArrayBuffer(3 * 4));
+  const size = new Uint32Array(new ArrayBuffer(4)).fill(words.byteLength);
+  const [bytes, sizeBytes] = [new Uint8Array(words.buffer), new Uint8Array(size.buffer)];
+  if (Number(c.getsockopt(fd, SOL_SOCKET, SO_PEERCRED, bytes, sizeBytes)) !== 0) return undefined;
+  const [pid = 0, uid = 0] = words;
+  return pid === 0 ? undefined : [pid, uid];
 }
 
 /** pthread_mutexattr_t (4 bytes in glibc) of the mutexes that libtdb makes. */

@@ -39,6 +39,7 @@ export const SIGNATURES = {
   pthread_mutex_unlock: ["mutex", "i32"],
   pthread_mutex_consistent: ["mutex", "i32"],
   clock_gettime: ["i32 buf", "i32"],
+  getsockopt: ["i32 i32 i32 buf buf", "i32"],
   getpid: ["", "i32"],
   gettid: ["", "i32"],
   tgkill: ["i32 i32 i32", "i32"],

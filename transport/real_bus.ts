@@ -9,17 +9,16 @@
  * connection is a client of its own on a socket of ours (real_nats_socket.ts); the old one is dropped as it is, and
  * subscriptions are made anew on the next.
  *
+ * What the server forbids (its permissions) is told in the log once a minute and in `trouble`; a subscription that it
+ * has refused is asked for again, for its operator may have changed his mind.
+ *
  * Does NOT promise: that a message published in the moment of a cut arrives, or that it does not. Whoever needs to
  * know asks for an answer; `watch` tells of cuts.
  */
-import {
-  errors,
-  type Msg,
-  type NatsConnection,
-  NatsConnectionImpl,
-  setTransportFactory,
-} from "nats";
+import { type Msg, type NatsConnection, NatsConnectionImpl, setTransportFactory } from "nats";
 import { checkPattern, checkPayload, checkSubject, checkWait } from "./bus_checks.ts";
+import { Refusals, requestError, tooLate } from "./real_bus_refusals.ts";
+import { type BusLogin, readLogin } from "./real_nats_login.ts";
 import { addressOf, NatsSocket, reasonOf } from "./real_nats_socket.ts";
 import { CtdbxError } from "./wire/errors.ts";
 import { MESSAGE_MAX } from "./wire/limits.ts";
@@ -33,11 +32,7 @@ export interface BusOptions {
   readonly servers: readonly string[];
   /** Who we are, for the operator of the server. */
   readonly name: string;
-  /** First tokens of the subjects that answers come to; a server with permissions goes by them. Default `_INBOX`. */
-  readonly inboxPrefix?: string;
-  readonly user?: string;
-  readonly password?: string;
-  readonly token?: string;
+  readonly login?: BusLogin;
   readonly clock: Clock;
   readonly dice: Dice;
   readonly log: Log;
@@ -50,6 +45,9 @@ const LOGIN_MS = 2000;
 const PING_MS = 1000;
 /** Pings without an answer after which the server counts as gone. */
 const PINGS_OUT = 2;
+/** A forbidden subscription is asked for again after so long, doubled each time, ms. */
+const FORBIDDEN_MIN_MS = 1000;
+const FORBIDDEN_MAX_MS = 30_000;
 /** Pause before a new try: doubled each time, give or take a quarter. */
 const BACKOFF_MIN_MS = 50;
 const BACKOFF_MAX_MS = 1000;
@@ -59,6 +57,8 @@ interface Subscription {
   readonly onMessage: (message: BusMessage) => void;
   /** Ends it on the connection that is up; undefined while there is none. */
   end: (() => void) | undefined;
+  /** How often the server has forbidden it on this connection. */
+  forbidden: number;
 }
 
 /** The bus on NATS. Starts disconnected and dials at once. */
@@ -74,12 +74,15 @@ export class RealBus implements Bus {
   #trouble: string | undefined = "not connected yet";
   #stopWaiting: () => void = () => {};
   #tries = 0;
+  readonly #refusals: Refusals;
 
   constructor(options: BusOptions) {
     if (options.servers.length === 0) throw new RangeError("Cannot connect: no server is named");
     for (const server of options.servers) addressOf(server);
-    if (options.inboxPrefix !== undefined) checkSubject(options.inboxPrefix);
+    const inbox = options.login?.inbox;
+    if (inbox !== undefined) checkSubject(inbox);
     this.#options = options;
+    this.#refusals = new Refusals(options.clock, options.log);
     void this.#dialOn();
   }
 
@@ -91,9 +94,9 @@ export class RealBus implements Bus {
     return this.#payloadMax;
   }
 
-  /** Why it is not connected, a phrase; undefined while it is. */
+  /** Why it is not connected, or what the server forbids although it is; a phrase. Undefined: all is well. */
   get trouble(): string | undefined {
-    return this.#trouble;
+    return this.#trouble ?? this.#refusals.trouble;
   }
 
   /** The client's connection, for what the port does not offer (real_kv.ts); another one after each cut. */
@@ -116,7 +119,7 @@ export class RealBus implements Bus {
   subscribe(pattern: string, onMessage: (message: BusMessage) => void): () => void {
     checkPattern(pattern);
     this.#alive(`subscribe to ${pattern}`);
-    const subscription: Subscription = { pattern, onMessage, end: undefined };
+    const subscription: Subscription = { pattern, onMessage, end: undefined, forbidden: 0 };
     this.#subscriptions.add(subscription);
     const client = this.#client;
     if (client !== undefined && !client.isClosed()) this.#start(client, subscription);
@@ -156,6 +159,8 @@ export class RealBus implements Bus {
     });
     try {
       await this.#orCut(what, Promise.race([client.flush(), late]));
+      // What the server has complained of before it answered is known afterwards: the client tells of it a turn later.
+      await new Promise<void>((resolve) => this.#options.clock.after(0, resolve));
     } catch (error) {
       throw requestError(what, error, timeoutMs);
     } finally {
@@ -187,7 +192,7 @@ export class RealBus implements Bus {
         this.#up(client, server);
         return;
       } catch (error) {
-        this.#trouble = reasonOf(server, error);
+        this.#trouble = reasonOf(server, this.#refusals.loginWords(error) ?? error);
         if (said !== this.#trouble) log.write("warning", `No NATS: ${this.#trouble}`, { server });
         said = this.#trouble;
       }
@@ -196,11 +201,14 @@ export class RealBus implements Bus {
     }
   }
 
-  #login(server: string): Promise<NatsConnection> {
-    const { name, inboxPrefix, user, password, token } = this.#options;
+  async #login(server: string): Promise<NatsConnection> {
+    const { name, login = {} } = this.#options;
+    // Anew each time: keys and certificates are replaced while the process runs.
+    const { owner, ...secrets } = readLogin(login);
+    this.#refusals.owner = owner;
     // The client keeps it for the whole thread; nobody else connects with it here.
     setTransportFactory({ factory: () => new NatsSocket() });
-    return NatsConnectionImpl.connect({
+    return await NatsConnectionImpl.connect({
       servers: [server],
       name,
       reconnect: false,
@@ -209,10 +217,7 @@ export class RealBus implements Bus {
       timeout: LOGIN_MS,
       pingInterval: PING_MS,
       maxPingOut: PINGS_OUT,
-      ...(inboxPrefix === undefined ? {} : { inboxPrefix }),
-      ...(user === undefined ? {} : { user }),
-      ...(password === undefined ? {} : { pass: password }),
-      ...(token === undefined ? {} : { token }),
+      ...secrets,
     });
   }
 
@@ -227,10 +232,16 @@ export class RealBus implements Bus {
     this.#client = client;
     this.#tries = 0;
     this.#trouble = undefined;
+    this.#refusals.clear();
     this.#payloadMax = Math.min(client.info?.max_payload ?? MESSAGE_MAX, MESSAGE_MAX);
     for (const subscription of this.#subscriptions) this.#start(client, subscription);
     void this.#listen(client);
-    void client.closed().then((error) => this.#down(client, error?.message ?? "the server closed"));
+    void client.closed().then((error) =>
+      this.#down(
+        client,
+        this.#refusals.loginWords(error) ?? error?.message ?? "the server closed",
+      )
+    );
     this.#options.log.write("info", "Connected to NATS", {
       server,
       serverVersion: client.info?.version,
@@ -241,11 +252,13 @@ export class RealBus implements Bus {
   /** Follows what the client says about itself. */
   async #listen(client: NatsConnection): Promise<void> {
     for await (const event of client.status()) {
-      if (event.type === "staleConnection") this.#down(client, "the server does not answer pings");
-      if (event.type === "disconnect") this.#down(client, "the connection was cut");
-      if (event.type !== "error") continue;
-      // Slow Consumer, Authorization Violation, permissions: the server cuts by itself where it means to.
-      this.#options.log.write("warning", "NATS complains", { text: event.error.message });
+      if (client !== this.#client) continue;
+      if (event.type === "error") this.#refusals.complain(event.error);
+      // The client says this, too, when it is thrown out.
+      const { thrownOut } = this.#refusals;
+      const stale = thrownOut ?? "the server does not answer pings";
+      if (event.type === "staleConnection") this.#down(client, stale);
+      if (event.type === "disconnect") this.#down(client, thrownOut ?? "the connection was cut");
     }
   }
 
@@ -262,7 +275,10 @@ export class RealBus implements Bus {
   #drop(why: string): void {
     this.#client = undefined;
     this.#trouble = why;
-    for (const subscription of this.#subscriptions) subscription.end = undefined;
+    for (const subscription of this.#subscriptions) {
+      subscription.end = undefined;
+      subscription.forbidden = 0;
+    }
     const error = new CtdbxError("timeout", why);
     for (const fail of [...this.#waits]) fail(error);
   }
@@ -272,10 +288,7 @@ export class RealBus implements Bus {
     const { log } = this.#options;
     const started = client.subscribe(pattern, {
       callback: (error, message) => {
-        if (error !== null) {
-          log.write("error", "NATS refuses a subscription", { pattern, text: error.message });
-          return;
-        }
+        if (error !== null) return this.#again(client, subscription);
         // A cut connection may still hold messages; another one has taken its place.
         if (client !== this.#client || !this.#subscriptions.has(subscription)) return;
         // A throw would end the client's reader: the connection would look alive and be deaf.
@@ -287,6 +300,17 @@ export class RealBus implements Bus {
       },
     });
     subscription.end = () => started.unsubscribe();
+  }
+
+  /** The server forbids a subscription, and the client has forgotten it: it is asked for again later. */
+  #again(client: NatsConnection, subscription: Subscription): void {
+    subscription.end = undefined;
+    const delayMs = Math.min(FORBIDDEN_MAX_MS, FORBIDDEN_MIN_MS * 2 ** subscription.forbidden);
+    subscription.forbidden += 1;
+    this.#options.clock.after(delayMs, () => {
+      const isWanted = client === this.#client && this.#subscriptions.has(subscription);
+      if (isWanted && !client.isClosed()) this.#start(client, subscription);
+    });
   }
 
   #set(status: BusStatus): void {
@@ -335,26 +359,4 @@ export class RealBus implements Bus {
 function messageOf(message: Msg): BusMessage {
   const { subject, data, reply } = message;
   return { subject, payload: data, reply: reply === "" ? undefined : reply };
-}
-
-function tooLate(what: string, timeoutMs: number): CtdbxError {
-  return new CtdbxError("timeout", `Cannot ${what}: no answer within ${timeoutMs} ms`);
-}
-
-/** What the client throws, in our words. */
-function requestError(what: string, error: unknown, timeoutMs: number): CtdbxError {
-  if (error instanceof CtdbxError) return error;
-  const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
-  if (error instanceof errors.NoRespondersError || cause instanceof errors.NoRespondersError) {
-    return new CtdbxError("not_found", `Cannot ${what}: nobody listens`, { cause: error });
-  }
-  if (error instanceof errors.TimeoutError) return tooLate(what, timeoutMs);
-  if (
-    error instanceof errors.PermissionViolationError ||
-    cause instanceof errors.PermissionViolationError
-  ) {
-    return new CtdbxError("denied", `Cannot ${what}: the server forbids it`, { cause: error });
-  }
-  const text = error instanceof Error ? error.message : String(error);
-  return new CtdbxError("timeout", `Cannot ${what}: ${text}, no answer came`, { cause: error });
 }

@@ -12,6 +12,7 @@ import type { LeaderLock, LockRecord, LockSeen, LockUnknown } from "./leader_loc
 import { LOCK_LIMIT_MS, type LockWrite, type LockWritten } from "./leader_lock.ts";
 import { decodeLockRecord, encodeLockRecord } from "./lock_record.ts";
 import { LockTurns, unknown } from "./lock_turns.ts";
+import { threadUrl } from "./real_build.ts";
 import type { Clock } from "./world.ts";
 
 /** How often a watched register is looked at, ms: no file system tells of another machine's writes. */
@@ -25,7 +26,6 @@ export class FileLock implements LeaderLock {
   readonly #path: string;
   readonly #clock: Clock;
   readonly #limitMs: number;
-  readonly #url: URL;
   readonly #turns: LockTurns;
   readonly #waiting = new Map<number, (answer: FileLockAnswer) => void>();
   #worker: Worker | undefined;
@@ -33,16 +33,14 @@ export class FileLock implements LeaderLock {
   #endLooks: (() => void) | undefined;
   #lastRevision: number | undefined;
 
-  /** `worker`: where file_lock_worker is when it was bundled under another name. */
-  constructor(options: { path: string; clock: Clock; worker?: URL; limitMs?: number }) {
-    const { path, clock, worker, limitMs = LOCK_LIMIT_MS } = options;
+  constructor(options: { path: string; clock: Clock; limitMs?: number }) {
+    const { path, clock, limitMs = LOCK_LIMIT_MS } = options;
     if (!path.startsWith("/") || path.includes("\0")) {
       throw new RangeError(`Cannot use lock ${JSON.stringify(path)}: the path must be absolute`);
     }
     this.#path = path;
     this.#clock = clock;
     this.#limitMs = limitMs;
-    this.#url = worker ?? new URL("./file_lock_worker.ts", import.meta.url);
     this.#turns = new LockTurns(clock, limitMs);
   }
 
@@ -116,7 +114,8 @@ export class FileLock implements LeaderLock {
 
   #thread(): Worker {
     if (this.#worker !== undefined) return this.#worker;
-    const worker = new Worker(this.#url, { workerData: FILE_LOCK_THREAD });
+    const url = threadUrl("file_lock_worker", import.meta.url);
+    const worker = new Worker(url, { workerData: FILE_LOCK_THREAD });
     this.#worker = worker;
     worker.on("message", (answer: FileLockAnswer) => {
       const resolve = this.#waiting.get(answer.id);

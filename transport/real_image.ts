@@ -26,17 +26,13 @@ const S_IFREG = 0o100000;
 export class RealImageStore implements ImageStore {
   readonly #shared: RealShared;
 
-  /**
-   * `lockWorker`: where lock_worker is when it was bundled under another name. `libc`: one that is
-   * open already, or one that fails on purpose.
-   */
-  constructor(options: { readonly lockWorker?: URL; readonly libc?: Libc } = {}) {
+  /** `libc`: one that is open already, or one that fails on purpose. */
+  constructor(options: { readonly libc?: Libc } = {}) {
     const libc = options.libc ?? openLibc();
-    const lockWorker = options.lockWorker ?? new URL("./lock_worker.ts", import.meta.url);
     this.#shared = {
       libc,
       mappings: new Mappings(libc, threadMemory()),
-      threads: new LockThreads(libc, lockWorker),
+      threads: new LockThreads(libc),
       mutexSize: MUTEX_SIZES[process.arch] ?? 0,
     };
   }

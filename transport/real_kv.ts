@@ -29,10 +29,10 @@ import type { LeaderLock, LockRecord, LockSeen, LockUnknown } from "./leader_loc
 import { LOCK_LIMIT_MS, type LockWrite, type LockWritten } from "./leader_lock.ts";
 import { decodeLockRecord, encodeLockRecord, LOCK_RECORD_MAX } from "./lock_record.ts";
 import { LockTurns, unknown } from "./lock_turns.ts";
+import { lockBucket, lockKey } from "./nats_roles.ts";
 import type { NatsConnection, RealBus } from "./real_bus.ts";
 import type { Clock } from "./world.ts";
 
-const KEY = "leader";
 const COPIES = 3;
 /** Bytes of the whole bucket; a record has about 150. */
 const BUCKET_MAX = 64 * 1024;
@@ -57,6 +57,7 @@ export class KvLock implements LeaderLock {
   readonly backend = "jetstream";
   readonly #bus: RealBus;
   readonly #bucket: string;
+  readonly #subject: string;
   readonly #clock: Clock;
   readonly #turns: LockTurns;
   #session: Session | undefined;
@@ -68,11 +69,9 @@ export class KvLock implements LeaderLock {
   /** `cluster`: letters, digits, `_` and `-`. The bus may be disconnected, now or later. */
   constructor(options: { bus: RealBus; cluster: string; clock: Clock; limitMs?: number }) {
     const { bus, cluster, clock, limitMs = LOCK_LIMIT_MS } = options;
-    if (!/^[\w-]{1,64}$/.test(cluster)) {
-      throw new RangeError(`Cannot use lock of cluster ${JSON.stringify(cluster)}: no sound name`);
-    }
     this.#bus = bus;
-    this.#bucket = `ctdbx_${cluster}`;
+    this.#bucket = lockBucket(cluster);
+    this.#subject = lockKey(cluster);
     this.#clock = clock;
     this.#turns = new LockTurns(clock, limitMs);
   }
@@ -110,10 +109,6 @@ export class KvLock implements LeaderLock {
     this.#endHints = undefined;
     this.#turns.close();
     return Promise.resolve();
-  }
-
-  get #subject(): string {
-    return `$KV.${this.#bucket}.${KEY}`;
   }
 
   /** The server may tell us before it has applied the write, so a look that shows nothing new is repeated. */

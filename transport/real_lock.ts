@@ -13,6 +13,7 @@
 import { Worker } from "node:worker_threads";
 import { ERRNO, type Libc } from "./ffi.ts";
 import { CELL, LOCK_THREAD, type LockRequest, WAIT_STATE } from "./lock_worker.ts";
+import { threadUrl } from "./real_build.ts";
 import { CtdbxError } from "./wire/errors.ts";
 
 /** The real-time signal that calls a wait off; nothing else in Bun, Deno or glibc uses it. */
@@ -45,15 +46,13 @@ interface WaitThread {
 /** The waiting threads of one store; made on demand, ended when the store has no image left. */
 export class LockThreads {
   readonly #libc: Libc;
-  readonly #url: URL;
   readonly #idle: WaitThread[] = [];
   #busy = 0;
   #ended = false;
   #armed = false;
 
-  constructor(libc: Libc, url: URL) {
+  constructor(libc: Libc) {
     this.#libc = libc;
-    this.#url = url;
   }
 
   /**
@@ -125,7 +124,8 @@ export class LockThreads {
   }
 
   #start(): WaitThread {
-    const worker = new Worker(this.#url, { workerData: LOCK_THREAD });
+    const url = threadUrl("lock_worker", import.meta.url);
+    const worker = new Worker(url, { workerData: LOCK_THREAD });
     const cells = new Int32Array(new SharedArrayBuffer(8));
     const thread: WaitThread = { worker, cells, settle: () => {}, fail: () => {} };
     worker.on("message", (errno: number) => thread.settle(errno));

@@ -1,7 +1,9 @@
 /**
  * A real nats-server as a child: found, configured, started, stopped.
  *
- *   find: CTDBX_NATS_SERVER | PATH | /usr/sbin | the cache where build/setup.ts unpacks Debian's package
+ *   find: CTDBX_NATS_SERVER (a path, or "embedded") | PATH | /usr/sbin
+ *         | the cache where build/setup.ts unpacks Debian's package
+ *         | the one inside a binary, unpacked into the cache, or without one into the server's own folder
  *   start: FOLDER/nats.conf -> nats-server -c -> "Listening ..." for each port, "Server is ready" -> ports are known
  *
  * It dies with this process. Its log lines go through us, so that its last words can be told when it does not start.
@@ -12,6 +14,7 @@ import { accessSync, constants } from "node:fs";
 import { delimiter, join } from "node:path";
 import process from "node:process";
 import { natsConfig, type NatsServerOptions } from "./nats_config.ts";
+import { cacheFolder, embeddedNats, type Packed, unpackProgram } from "./real_embedded.ts";
 import { CtdbxError } from "./wire/errors.ts";
 import type { Child, Clock, Disk, Host } from "./world.ts";
 
@@ -26,6 +29,8 @@ const LINES_KEPT = 20;
 export interface NatsStart extends NatsServerOptions {
   /** Folder for nats.conf; made when absent. */
   readonly folder: string;
+  /** The configuration itself, instead of one that is made of the options. */
+  readonly text?: string;
   /** The program; what findNatsServer() says when absent. */
   readonly program?: string;
   /** Each line of its log. */
@@ -53,22 +58,24 @@ export interface NatsServer {
   stop(): Promise<void>;
 }
 
-/** The program, wherever it is. Throws "not_found" with what to do. */
-export function findNatsServer(env: Readonly<Record<string, string | undefined>>): string {
+/**
+ * The program, wherever it is; one inside this binary is unpacked, into `folder` when the user has no cache. Throws
+ * "not_found" with what to do, "io" when it cannot be unpacked.
+ */
+export function findNatsServer(
+  env: Readonly<Record<string, string | undefined>>,
+  folder: string,
+): string {
   const named = env["CTDBX_NATS_SERVER"];
+  const inside = embeddedNats();
+  if (named === "embedded") return unpackNats(inside, env, folder);
   if (named !== undefined && named !== "") {
     if (isExecutable(named)) return named;
     throw new CtdbxError("not_found", `Cannot start ${named} (CTDBX_NATS_SERVER): no program`);
   }
-  const cache = env["XDG_CACHE_HOME"] || join(env["HOME"] ?? "/tmp", ".cache");
-  const folders = [
-    ...(env["PATH"] ?? "").split(delimiter).filter((folder) => folder !== ""),
-    "/usr/sbin",
-    "/usr/local/sbin",
-    join(cache, "ctdbx/usr/sbin"),
-  ];
-  const found = folders.map((folder) => join(folder, "nats-server")).find(isExecutable);
+  const found = installedNatsServer(env);
   if (found !== undefined) return found;
+  if (inside !== undefined) return unpackNats(inside, env, folder);
   throw new CtdbxError(
     "not_found",
     "Cannot start nats-server: it is not installed (Debian: apt-get install nats-server), " +
@@ -76,11 +83,40 @@ export function findNatsServer(env: Readonly<Record<string, string | undefined>>
   );
 }
 
+/** The program that is installed, without looking at CTDBX_NATS_SERVER; undefined: none is. */
+export function installedNatsServer(
+  env: Readonly<Record<string, string | undefined>>,
+): string | undefined {
+  const cache = cacheFolder(env);
+  const folders = [
+    ...(env["PATH"] ?? "").split(delimiter).filter((place) => place !== ""),
+    "/usr/sbin",
+    "/usr/local/sbin",
+    ...(cache === undefined ? [] : [join(cache, "usr/sbin")]),
+  ];
+  return folders.map((place) => join(place, "nats-server")).find(isExecutable);
+}
+
+function unpackNats(
+  inside: Packed | undefined,
+  env: Readonly<Record<string, string | undefined>>,
+  folder: string,
+): string {
+  if (inside === undefined) {
+    throw new CtdbxError(
+      "not_found",
+      "Cannot start the embedded nats-server (CTDBX_NATS_SERVER): this program has none inside",
+    );
+  }
+  const cache = cacheFolder(env);
+  return unpackProgram(inside, cache === undefined ? [folder] : [cache, folder]);
+}
+
 /** Starts a server and waits until it listens. Throws "exists" (port in use), "not_found", "timeout", "io". */
 export async function startNatsServer(parts: NatsParts, start: NatsStart): Promise<NatsServer> {
-  const program = start.program ?? findNatsServer(process.env);
+  const program = start.program ?? findNatsServer(process.env, start.folder);
   const config = join(start.folder, "nats.conf");
-  const text = natsConfig(start);
+  const text = start.text ?? natsConfig(start);
   parts.disk.makeFolder(start.folder);
   await new Promise<void>((resolve, reject) => {
     const bytes = new TextEncoder().encode(text);
@@ -106,9 +142,10 @@ export async function startNatsServer(parts: NatsParts, start: NatsStart): Promi
     callOff();
   }
   const { port = 0, clusterPort, leafPort } = birth;
+  const host = start.text === undefined ? start.client.host : birth.host;
   return {
     child,
-    address: `${start.client.host ?? "127.0.0.1"}:${port}`,
+    address: `${host ?? "127.0.0.1"}:${port}`,
     port,
     clusterPort,
     leafPort,
@@ -119,6 +156,8 @@ export async function startNatsServer(parts: NatsParts, start: NatsStart): Promi
 /** Follows the first lines of a server until all its ports are known. */
 class Birth {
   readonly ready: Promise<void>;
+  /** As the server says it. */
+  host: string | undefined;
   port: number | undefined;
   clusterPort: number | undefined;
   leafPort: number | undefined;
@@ -139,9 +178,12 @@ class Birth {
   hear(line: string): void {
     if (line.trim() !== "") this.#lines.push(line);
     if (this.#lines.length > LINES_KEPT) this.#lines.shift();
-    const match = /Listening for (client|route|leafnode) connections on .*:(\d+)\s*$/.exec(line);
-    const port = Number(match?.[2]);
-    if (match?.[1] === "client") this.port = port;
+    const match = /Listening for (client|route|leafnode) connections on (.*):(\d+)\s*$/.exec(line);
+    const port = Number(match?.[3]);
+    if (match?.[1] === "client") {
+      this.port = port;
+      this.host = match[2];
+    }
     if (match?.[1] === "route") this.clusterPort = port;
     if (match?.[1] === "leafnode") this.leafPort = port;
     this.#isReady ||= /Server is ready/.test(line);

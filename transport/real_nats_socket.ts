@@ -1,15 +1,18 @@
 /**
  * The socket under the NATS client: what the client calls its transport.
  *
- *   connect: dial -> the server's first line, INFO, within a second -> all bytes on to the client's parser
+ *   connect: dial -> the server's first line, INFO, within a second -> TLS, where it is wanted -> all bytes on to the
+ *            client's parser
  *
  * The client's own transport will not do for a daemon: it takes its listeners off a socket that it destroys, and on
  * Deno a reset that comes then is an error nobody catches, which ends the process; it waits for a full socket to be
  * written before it gives a hung server up; and it leaves a socket behind for each try at a server that hangs.
  *
- * Does NOT promise: TLS. A server that demands it is refused by name.
+ * Does NOT promise: TLS before the first line (a server set to handshake_first). What the server says first is not
+ * secret, and what counts of it is checked again inside.
  */
-import { connect, type Socket } from "node:net";
+import { connect, isIP, type Socket } from "node:net";
+import { connect as connectTls, type TLSSocket } from "node:tls";
 import { systemCode } from "./real_errors.ts";
 
 /** A server that says nothing for so long is hung, ms: the kernel still accepts for it. */
@@ -19,6 +22,51 @@ const GREETING_MAX = 65536;
 /** Bytes that the server has not taken; beyond, it counts as gone. 64 MiB. */
 const PENDING_MAX = 64 * 1024 * 1024;
 const PORT = 4222;
+const TLS_DEMANDED = "it demands TLS: name its authority in [nats] tls = { ca = ... }";
+const TLS_LACKING = "it does not speak TLS, which [nats] tls asks for";
+/** What can be wrong with TLS, by the words of the runtimes. */
+const TLS_WORDS: readonly (readonly [RegExp, (name: string) => string])[] = [
+  [
+    /CERT_HAS_EXPIRED|certificate (?:has )?expired|Expired/i,
+    () => "its certificate has expired; a new one, or the clock here is wrong",
+  ],
+  [
+    /NOT_YET_VALID|not yet valid|NotValidYet/i,
+    () => "its certificate is not valid yet; is the clock here right?",
+  ],
+  [
+    /ALTNAME|altnames|not valid for name|NotValidForName/i,
+    (name) => `its certificate is not for ${name}; a new one, or tls.server_name`,
+  ],
+  [
+    /SELF_SIGNED|self.signed|UNABLE_TO|unable to|UnknownIssuer|issuer|UNTRUSTED/i,
+    () => "its certificate is of an authority that is not trusted; is tls.ca the right one?",
+  ],
+  [
+    /certificate.required|bad.certificate|handshake.failure|CertificateRequired/i,
+    () => "it wants a certificate of ours that it trusts: tls.cert and tls.key",
+  ],
+  [
+    /KEY_VALUES_MISMATCH|no.start.line|PEM|Invalid CA|asn1|bad base64|invalid.*(?:key|cert)/i,
+    () => "a file of ours is no certificate or key, or they do not belong together",
+  ],
+];
+
+/** What TLS needs, as texts of PEM files. */
+export interface TlsTexts {
+  /** Authorities that may vouch for the server; the runtime's when absent. */
+  readonly ca?: string;
+  /** What we show, when it asks. */
+  readonly cert?: string;
+  readonly key?: string;
+  /** The name that its certificate must hold; the host that was dialled when absent. */
+  readonly serverName?: string;
+}
+
+/** What the client hands on. */
+interface DialOptions {
+  readonly tls?: TlsTexts | null;
+}
 
 /** One connection, used once. Has the shape that the client asks for. */
 export class NatsSocket implements AsyncIterable<Uint8Array> {
@@ -30,51 +78,118 @@ export class NatsSocket implements AsyncIterable<Uint8Array> {
   #wake: () => void = () => {};
   #isUp = false;
   #isOver = false;
+  #isEncrypted = false;
   #resolveClosed: (error?: Error) => void = () => {};
+  #fail: (error: Error) => void = () => {};
   readonly #closed = new Promise<Error | void>((resolve) => this.#resolveClosed = resolve);
 
   get isClosed(): boolean {
     return this.#isOver;
   }
 
-  /** Resolves when the server has greeted. Rejects with why it did not, in plain words. */
-  connect(server: { readonly hostname: string; readonly port: number }): Promise<void> {
+  /** Resolves when the server has greeted, and TLS stands. Rejects with why not, in plain words. */
+  async connect(
+    server: { readonly hostname: string; readonly port: number },
+    options: DialOptions = {},
+  ): Promise<void> {
+    const tls = options.tls ?? undefined;
+    const callOff = this.#limit();
+    try {
+      const { socket, heard, line } = await this.#greeted(server);
+      const demands = /"tls_required"\s*:\s*true/.test(line);
+      const offers = demands || /"tls_available"\s*:\s*true/.test(line);
+      if (demands && tls === undefined) throw new Error(TLS_DEMANDED);
+      if (tls !== undefined && !offers) throw new Error(TLS_LACKING);
+      this.#socket = tls === undefined ? socket : await this.#secured(socket, server.hostname, tls);
+      this.#socket.on("data", (more: Uint8Array) => this.#take(more));
+      if (this.#isOver) throw this.closeError ?? new Error("it was closed");
+      this.#isUp = true;
+      this.#take(heard);
+    } catch (error) {
+      this.#end(error instanceof Error ? error : new Error(String(error)));
+      throw error;
+    } finally {
+      callOff();
+    }
+  }
+
+  /** Ends the try when the server hangs. */
+  #limit(): () => void {
+    const timer = setTimeout(
+      () => this.#end(new Error(`it says nothing for ${GREETING_MS} ms`)),
+      GREETING_MS,
+    );
+    return () => clearTimeout(timer);
+  }
+
+  /** The socket, all that has come, and the first line of it. */
+  #greeted(
+    server: { readonly hostname: string; readonly port: number },
+  ): Promise<{ socket: Socket; heard: Uint8Array; line: string }> {
     return new Promise((resolve, reject) => {
       const socket = connect({ host: server.hostname, port: server.port });
       this.#socket = socket;
+      this.#fail = reject;
       socket.setNoDelay(true);
-      const timer = setTimeout(
-        () => fail(new Error(`it says nothing for ${GREETING_MS} ms`)),
-        GREETING_MS,
-      );
-      const fail = (error: Error) => {
-        clearTimeout(timer);
-        this.#end(error);
-        reject(error);
-      };
+      this.#follow(socket, "it hangs up at once");
       let heard = new Uint8Array(0);
       const hear = (bytes: Uint8Array) => {
         heard = concat(heard, bytes);
-        const text = greetingOf(heard);
-        if (text === undefined) return;
-        if (text instanceof Error) return fail(text);
-        clearTimeout(timer);
+        const line = greetingOf(heard);
+        if (line === undefined) return;
         socket.off("data", hear);
-        socket.on("data", (more: Uint8Array) => this.#take(more));
-        this.#isUp = true;
-        this.#take(heard);
-        resolve();
+        if (line instanceof Error) reject(line);
+        else resolve({ socket, heard, line });
       };
       socket.on("data", hear);
-      // For the life of the socket and beyond: an error of a socket without listener ends the process.
-      socket.on("error", (error) => {
-        if (this.#isUp) this.#end(error);
-        else fail(error);
+    });
+  }
+
+  /** TLS over a socket whose server has greeted. */
+  #secured(
+    plain: Socket,
+    host: string,
+    { ca, cert, key, serverName }: TlsTexts,
+  ): Promise<Socket> {
+    return new Promise((resolve, reject) => {
+      const name = serverName ?? host;
+      this.#fail = (error) => reject(new Error(tlsWords(error, name)));
+      const options = {
+        socket: plain,
+        host: name,
+        // An address is no name to ask for; the certificate must hold it all the same.
+        ...isIP(name) === 0 ? { servername: name } : {},
+        ...ca === undefined ? {} : { ca: [ca] },
+        ...cert === undefined ? {} : { cert },
+        ...key === undefined ? {} : { key },
+        rejectUnauthorized: true,
+      };
+      let socket: TLSSocket;
+      try {
+        socket = connectTls(options);
+      } catch (error) {
+        // Files that are none are found out at once.
+        return this.#fail(error as Error);
+      }
+      this.#isEncrypted = true;
+      this.#follow(socket, "it hangs up in the middle of TLS");
+      socket.once("secureConnect", () => {
+        if (socket.authorized) resolve(socket);
+        else this.#fail(socket.authorizationError);
       });
-      socket.on("close", () => {
-        if (this.#isUp) this.#end(undefined);
-        else fail(new Error("it hangs up at once"));
-      });
+    });
+  }
+
+  /** For the life of a socket and beyond: an error of a socket without listener ends the process. */
+  #follow(socket: Socket, hangUp: string): void {
+    socket.on("error", (error) => {
+      // In TLS 1.3 a server says what it thinks of our certificate when the handshake is over.
+      if (this.#isUp) this.#end(this.#isEncrypted ? new Error(tlsWords(error, "")) : error);
+      else this.#fail(error);
+    });
+    socket.on("close", () => {
+      if (this.#isUp) this.#end(undefined);
+      else this.#fail(new Error(hangUp));
     });
   }
 
@@ -89,7 +204,7 @@ export class NatsSocket implements AsyncIterable<Uint8Array> {
   }
 
   isEncrypted(): boolean {
-    return false;
+    return this.#isEncrypted;
   }
 
   send(frame: Uint8Array): void {
@@ -130,6 +245,7 @@ export class NatsSocket implements AsyncIterable<Uint8Array> {
     if (this.#isOver) return;
     this.#isOver = true;
     if (error !== undefined) this.closeError = error;
+    this.#fail(error ?? new Error("it was closed"));
     this.#socket?.destroy();
     this.#wake();
     if (this.#isUp) this.#resolveClosed(error);
@@ -142,9 +258,15 @@ function greetingOf(heard: Uint8Array): string | Error | undefined {
   if (text.length >= 5 && !text.startsWith("INFO ")) return new Error("it is no NATS server");
   const end = text.indexOf("\r\n");
   if (end < 0) return text.length < GREETING_MAX ? undefined : new Error("it is no NATS server");
-  const line = text.slice(0, end);
-  if (!/"tls_required"\s*:\s*true/.test(line)) return line;
-  return new Error("it demands TLS, which ctdbx does not speak");
+  return text.slice(0, end);
+}
+
+/** Why TLS does not stand, for people: the runtimes have words and codes of their own. */
+function tlsWords(error: unknown, name: string): string {
+  const code = systemCode(error as Error) ?? "";
+  const text = `${code} ${error instanceof Error ? error.message : String(error)}`;
+  const found = TLS_WORDS.find(([form]) => form.test(text));
+  return `TLS fails: ${found?.[1](name) ?? text.trim()}`;
 }
 
 function concat(one: Uint8Array, other: Uint8Array): Uint8Array<ArrayBuffer> {

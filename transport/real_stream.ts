@@ -16,7 +16,7 @@ import { cPath, type Libc, LOCK_COMMAND, LOCK_TYPE, OPEN, systemError } from "./
 import { checkSocketPath } from "./host_checks.ts";
 import { nodeError } from "./real_errors.ts";
 import { CtdbxError } from "./wire/errors.ts";
-import type { Stream, StreamEvents } from "./world.ts";
+import type { Caller, Stream, StreamEvents } from "./world.ts";
 
 /** After close() what is written may still be read for so long, ms. */
 const CLOSE_MS = 2000;
@@ -37,7 +37,7 @@ export async function listenAt(
     open.add(socket);
     socket.on("close", () => open.delete(socket));
     const told: { events?: StreamEvents } = {};
-    const stream = streamOf(socket, () => told.events);
+    const stream = streamOf(socket, () => told.events, peerOf(libc, socket));
     told.events = onStream(stream);
   });
   try {
@@ -71,12 +71,24 @@ export async function dialAt(path: string, events: StreamEvents): Promise<Stream
   });
 }
 
-function streamOf(socket: Socket, events: () => StreamEvents | undefined): Stream {
+/** Who connected. Neither runtime has a word for it, but both show the descriptor of the socket. */
+function peerOf(libc: Libc, socket: Socket): Caller | undefined {
+  const fd = (socket as { readonly _handle?: { readonly fd?: unknown } })._handle?.fd;
+  const found = typeof fd === "number" && fd >= 0 ? libc.peerOf(fd) : undefined;
+  return found === undefined ? undefined : { pid: found[0], uid: found[1] };
+}
+
+function streamOf(
+  socket: Socket,
+  events: () => StreamEvents | undefined,
+  caller?: Caller,
+): Stream {
   let cause: CtdbxError | undefined;
   socket.on("data", (bytes: Buffer) => events()?.onBytes(bytes));
   socket.on("error", (error) => cause ??= nodeError("The stream was cut", error));
   socket.on("close", () => cause === undefined ? events()?.onClose() : events()?.onClose(cause));
   return {
+    ...caller === undefined ? {} : { caller },
     get waiting() {
       return socket.writableLength;
     },

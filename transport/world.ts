@@ -25,6 +25,8 @@ export type BusStatus = "connected" | "disconnected" | "closed";
 /** Publish and subscribe, with request and reply; one connection. */
 export interface Bus {
   readonly status: BusStatus;
+  /** What is wrong with it, a phrase; undefined: nothing, or nobody knows. */
+  readonly trouble?: string | undefined;
   /** Bytes of one message at most (the server's, and never above MESSAGE_MAX). */
   readonly payloadMax: number;
   /**
@@ -108,8 +110,16 @@ export interface ChildOptions {
   readonly detached?: boolean;
 }
 
+/** The process at the other end of a stream, as the kernel knows it. */
+export interface Caller {
+  readonly uid: number;
+  readonly pid: number;
+}
+
 /** One end of a stream between processes of a host. */
 export interface Stream {
+  /** Who connected; undefined where the system does not say, and at the end that dialled. */
+  readonly caller?: Caller;
   /** Bytes written that the system has not taken yet: who reads slowly makes it grow. */
   readonly waiting: number;
   /** Hands bytes over, in order; after the stream is closed nothing happens. */

@@ -2,8 +2,11 @@
 
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { tagOfKey } from "../../transport/nats_keys.ts";
+import type { NatsUser } from "../../transport/nats_roles.ts";
 import { natsConfig, type NatsServerOptions } from "../../transport/nats_config.ts";
 import { findNatsServer } from "../../transport/real_nats_server.ts";
+import { newNkey } from "../../transport/real_nkeys.ts";
 import { throwsCode, throwsRange } from "../contracts/port_fixture.ts";
 
 const test = suite("NATS configuration");
@@ -67,6 +70,55 @@ test("Nothing that could mean more than itself gets in", () => {
   throwsRange(() => natsConfig({ ...PLAIN, payloadMax: 1 }));
 });
 
+test("TLS, roles, routes that log in, and where it is reached", () => {
+  const key = newNkey().publicKey;
+  const users: NatsUser[] = [{ role: "client", name: "web", key, tag: tagOfKey(key) }];
+  const text = natsConfig({
+    ...PLAIN,
+    storeFolder: "/s",
+    advertise: "nats.example:4222",
+    tls: { cert: "/c.pem", key: "/k.pem", ca: "/ca.pem" },
+    roles: { cluster: "edge", users },
+    cluster: { name: "c", port: 6222, routes: ["a:1"], secret: "0123456789abcdef" },
+  });
+  const wanted = [
+    'client_advertise: "nats.example:4222"',
+    'cert_file: "/c.pem"',
+    'ca_file: "/ca.pem"',
+    "verify: true",
+    `nkey: ${key}`,
+    "jetstream: enabled",
+    '"nats-route://ctdbx:0123456789abcdef@a:1"',
+    'authorization { user: "ctdbx", password: "0123456789abcdef"',
+  ];
+  for (const line of wanted) assert.ok(text.includes(line), `${line} in\n${text}`);
+  assert.is(text.split("tls {").length, 3, "clients and routes");
+  const { cert, key: file } = { cert: "/c.pem", key: "/k.pem" };
+  const oneWay = natsConfig({ ...PLAIN, tls: { cert, key: file } });
+  assert.not.match(oneWay, /verify|ca_file/);
+  const beside = natsConfig({ ...PLAIN, roles: { cluster: "edge", users: "users.conf" } });
+  assert.match(beside, 'include "users.conf"');
+  assert.not.match(beside, "jetstream: enabled");
+});
+
+test("Roles go with no other way to log in, and with no leaf; a weak secret is refused", () => {
+  const roles = { cluster: "edge", users: [] };
+  throwsRange(() => natsConfig({ ...PLAIN, roles, user: "u" }));
+  throwsRange(() => natsConfig({ ...PLAIN, roles, password: "p" }));
+  throwsRange(() => natsConfig({ ...PLAIN, roles, leafListen: { port: 1 } }));
+  throwsRange(() => natsConfig({ ...PLAIN, roles, leafOf: ["a:1"] }));
+  for (const secret of ["", "short", "with blank in it!", "x".repeat(129), "a@b:0123456789abc"]) {
+    throwsRange(() =>
+      natsConfig({ ...PLAIN, cluster: { name: "c", port: 1, routes: ["a:1"], secret } })
+    );
+  }
+  for (const path of ['/x"', "/x\ny", "$HOME"]) {
+    throwsRange(() => natsConfig({ ...PLAIN, tls: { cert: path, key: "/k" } }));
+    throwsRange(() => natsConfig({ ...PLAIN, roles: { cluster: "edge", users: path } }));
+  }
+  throwsRange(() => natsConfig({ ...PLAIN, advertise: "nowhere" }));
+});
+
 test("JetStream in a cluster without routes is refused with what to do", () => {
   const cluster = { name: "c", port: 0, routes: [] };
   natsConfig({ ...PLAIN, cluster });
@@ -77,9 +129,9 @@ test("JetStream in a cluster without routes is refused with what to do", () => {
 });
 
 test("The program is the named one, else what is found, else the error says what to do", () => {
-  assert.is(findNatsServer({ CTDBX_NATS_SERVER: "/bin/sh" }), "/bin/sh");
+  assert.is(findNatsServer({ CTDBX_NATS_SERVER: "/bin/sh" }, "/none"), "/bin/sh");
   throwsCode(
-    () => findNatsServer({ CTDBX_NATS_SERVER: "/none" }),
+    () => findNatsServer({ CTDBX_NATS_SERVER: "/none" }, "/none"),
     "not_found",
     /CTDBX_NATS_SERVER/,
   );

@@ -52,6 +52,7 @@ export class Actor<Event, Effect> {
   #stopped = false;
   #timer: { readonly atMs: number; readonly cancel: () => void } | undefined;
   #dropped = 0;
+  #handled = 0;
 
   constructor(options: ActorOptions<Event, Effect>) {
     this.#options = options;
@@ -65,6 +66,11 @@ export class Actor<Event, Effect> {
   /** Events refused because the mailbox was full. */
   get dropped(): number {
     return this.#dropped;
+  }
+
+  /** Events that the machine has taken. */
+  get handled(): number {
+    return this.#handled;
   }
 
   /** Events that wait. */
@@ -122,6 +128,7 @@ export class Actor<Event, Effect> {
 
   #step(event: Event): void {
     const { machine, clock } = this.#options;
+    this.#handled++;
     for (const effect of machine.step(event, clock.nowMs())) {
       this.#options.perform(effect);
       if (this.#stopped) return;

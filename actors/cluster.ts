@@ -11,7 +11,7 @@ import type { Clock, Log } from "../transport/world.ts";
 import type { CtdbxError } from "../transport/wire/errors.ts";
 import { fitText, TEXT_MAX } from "../transport/wire/limits.ts";
 import type { LeaderCommand, Outcome } from "../transport/wire/messages/leader.ts";
-import type { Incarnation, NodeId } from "../transport/wire/terms.ts";
+import type { Incarnation, NodeId, Version } from "../transport/wire/terms.ts";
 import { Actor } from "./actor.ts";
 import { ClusterMachine } from "./machines/cluster/cluster.ts";
 import type {
@@ -46,8 +46,8 @@ export interface ClusterParts {
   readonly lock: (wish: LockWish) => Promise<LockResult>;
   /** Something happened that monitors may want to know. */
   readonly onHappening: (happening: Happening, text: string) => void;
-  /** The machine has ended: an assert failed, or it was told to. Called once. */
-  readonly onEnd: (why: string, isFault: boolean) => void;
+  /** The machine has ended: an assert failed, or it was told to; `left`: for good, by this document. Called once. */
+  readonly onEnd: (why: string, isFault: boolean, left?: Version) => void;
 }
 
 /** How a command to the leader ended. */
@@ -81,6 +81,11 @@ export class Cluster {
   /** Events that found the mailbox full. */
   get dropped(): number {
     return this.#actor.dropped;
+  }
+
+  /** Events that the machine has taken. */
+  get steps(): number {
+    return this.#actor.handled;
   }
 
   tell(event: ClusterEvent): void {
@@ -150,7 +155,7 @@ export class Cluster {
       case "answer":
         return this.#asks.get(effect.verbId)?.({ outcome: effect.outcome, text: effect.text });
       case "stop":
-        return this.#end(effect.why, effect.isFault);
+        return this.#end(effect.why, effect.isFault, effect.left);
     }
   }
 
@@ -185,14 +190,14 @@ export class Cluster {
     this.#parts.onHappening(happening, text);
   }
 
-  #end(why: string, isFault: boolean): void {
+  #end(why: string, isFault: boolean, left?: Version): void {
     if (this.#ended) return;
     this.#ended = true;
     this.#actor.stop();
     for (const end of [...this.#asks.values()]) {
       end({ outcome: "going_on", text: `the node ends: ${why}` });
     }
-    this.#parts.onEnd(why, isFault);
+    this.#parts.onEnd(why, isFault, left);
   }
 }
 

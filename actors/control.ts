@@ -10,6 +10,7 @@
  * Does NOT promise: a form that other programs may rely on; they have the library and the bus.
  */
 import type { Host, Log, Stream, StreamEvents } from "../transport/world.ts";
+import type { Tag } from "../transport/wire/terms.ts";
 import { CtdbxError } from "../transport/wire/errors.ts";
 
 /** Longest line of a request, bytes. */
@@ -24,8 +25,15 @@ export const WAITING_BYTES_MAX = 4 * 1024 * 1024;
 /** The arguments of a request: a JSON object. */
 export type Args = Readonly<Record<string, unknown>>;
 
+/** Who asks: a process of this machine, as the kernel knows it; or a sender on the bus, as its subject says. */
+export type Caller =
+  | { readonly way: "socket"; readonly uid?: number; readonly pid?: number }
+  | { readonly way: "bus"; readonly tag: Tag };
+
 /** What a verb may do besides answering. */
 export interface Call {
+  /** Who asks. */
+  readonly by?: Caller;
   /** Sends one of many answers; false: the client is gone or has had enough. */
   item(value: unknown): boolean;
   /** Called once when the client is gone or has had enough. */
@@ -154,6 +162,7 @@ class Client implements StreamEvents {
     this.#calls.set(id, works);
     const isOn = (): boolean => this.#calls.get(id) === works;
     const call: Call = {
+      by: { way: "socket", ...this.#stream.caller },
       item: (value) => isOn() && this.#send({ id, item: value }),
       onCancel: (work) => isOn() ? void works.push(work) : work(),
     };

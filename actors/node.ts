@@ -10,9 +10,10 @@ import { Codec } from "../transport/wire/codec.ts";
 import type { Received } from "../transport/wire/codec.ts";
 import type { Identity } from "../transport/wire/durable.ts";
 import { CtdbxError } from "../transport/wire/errors.ts";
+import { LEVEL } from "../transport/wire/level.ts";
 import type { Ask } from "../transport/wire/messages/ask.ts";
-import type { Generation, Incarnation } from "../transport/wire/terms.ts";
-import { PNN_UNKNOWN } from "../transport/wire/terms.ts";
+import type { Generation, Incarnation, Tag, Version } from "../transport/wire/terms.ts";
+import { PNN_UNKNOWN, tagOf } from "../transport/wire/terms.ts";
 import type { LeaderLock } from "../transport/leader_lock.ts";
 import type { World } from "../transport/world.ts";
 import { Cluster, type LockWish } from "./cluster.ts";
@@ -28,19 +29,19 @@ import { RULES } from "./machines/cluster/rules.ts";
 import type { ClusterState } from "./machines/cluster/state.ts";
 import { defaultTiming, type Timing } from "./machines/cluster/tunables.ts";
 import type { NodeConfig } from "./node_config.ts";
+import { Monitoring, type MonitoringOptions } from "./monitoring/monitoring.ts";
 import { Post } from "./post.ts";
 import { type ShardHandle, Shards } from "./shards.ts";
 import { shardViewKey, shardViewOf } from "./shard_view.ts";
-import { MetaFile } from "./storage/meta_file.ts";
-import { makeIdentity, readIdentity } from "./storage/node_identity.ts";
+import { STRANGER_VERBS } from "./joining.ts";
+import { loadOwn, noteLeft, type Own } from "./node_state.ts";
 import { StatePage } from "./storage/state_page.ts";
 import { answerAsk, nodeVerbs } from "./verbs.ts";
-import { happeningWords } from "./views.ts";
 
-/** Bits below the seconds in the first incarnation of a node without a state. */
-const LIVES_BITS = 20n;
 /** Between two looks at who leads, ms. */
 const LOOK_MS = 200;
+/** A node that is told to stop over the bus or its socket answers first, ms. */
+const ANSWER_FIRST_MS = 50;
 /** A node that has this many milliseconds to end in order has ended. */
 export const STOP_MS = 3000;
 
@@ -63,16 +64,10 @@ export interface NodeOptions {
   /** How far the clock of `world` is ahead of the machine's, ms; for faults made on demand. */
   readonly aheadMs?: () => number;
   readonly timing?: Timing;
+  /** What only the process knows, for monitors. */
+  readonly monitoring?: MonitoringOptions;
   /** The node has ended by itself. Called once. */
   readonly onEnd: (why: string, isFault: boolean) => void;
-}
-
-/** Something that happened, as monitors and watchers get it. */
-export interface NodeEvent {
-  readonly node: string;
-  readonly wallMs: number;
-  readonly what: string;
-  readonly text: string;
 }
 
 /** A running node. */
@@ -84,11 +79,12 @@ export class Node {
   readonly config: NodeConfig;
   /** Undefined: the node has no metadata. */
   readonly shards: Shards | undefined;
+  /** What monitors are told. */
+  readonly monitoring: Monitoring;
   readonly #options: NodeOptions;
   readonly #control: Control;
   readonly #codec: Codec;
   readonly #durable: Durable;
-  readonly #watchers = new Set<(event: NodeEvent) => void>();
   readonly #ends: (() => void)[] = [];
   #page: StatePage | undefined;
   #toldView = "";
@@ -106,11 +102,12 @@ export class Node {
     this.config = config;
     this.identity = identity;
     this.#durable = durable;
-    const { nodeId } = identity;
+    const { nodeId, clusterId, seeds = [] } = identity;
+    const level = config.level ?? LEVEL;
     const { bus, clock, dice, log } = world;
     const firstId = (BigInt(dice.u32()) << 32n) | BigInt(dice.u32());
-    this.#codec = new Codec({ cluster: config.cluster, own: nodeId, firstId });
-    this.#codec.clusterId = durable.accepted?.clusterId;
+    this.#codec = new Codec({ cluster: config.cluster, own: nodeId, firstId, level });
+    this.#codec.clusterId = durable.accepted?.clusterId ?? clusterId;
     this.post = new Post({
       bus,
       clock,
@@ -119,31 +116,34 @@ export class Node {
       cluster: config.cluster,
       own: nodeId,
       stamps: () => this.#stamps(),
+      takesFromStranger: (message) => message.kind === "ask" && STRANGER_VERBS.has(message.verb),
       onMessage: (received, _class, reply) => this.#onMessage(received, reply),
     });
+    this.monitoring = new Monitoring(this, options.monitoring ?? {});
     this.cluster = new Cluster({
       config: {
         nodeId,
         timing: options.timing ?? defaultTiming(),
         rules: RULES,
-        seeds: [],
+        seeds,
         seed: dice.u32(),
+        level,
       },
       clock,
       log,
       send: (to, message) => this.post.send(to, message),
-      persist: (state, done) => meta.save(state, done),
+      persist: (state, done) => this.monitoring.save(meta, state, done),
       fence: (incarnation) => this.#fence(incarnation),
       page: (page) => this.#showPage(page),
       lock: (wish) => askLock(options.lock, wish),
       onHappening: (happening) => this.#onHappening(happening),
-      onEnd: (why, isFault) => this.#onEnd(why, isFault),
+      onEnd: (why, isFault, left) => this.#onEnd(why, isFault, left),
     });
     this.#control = control;
     if (options.shard === undefined) return;
     const start = {
       cluster: config.cluster,
-      clusterId: durable.accepted?.clusterId,
+      clusterId: this.#codec.clusterId,
       nodeId,
       stateFolder: options.stateFolder,
     };
@@ -159,12 +159,18 @@ export class Node {
     await control.start(world.host, socketPath);
     let node: Node;
     try {
-      node = new Node(options, control, await loadOwn(options));
+      const { config, stateFolder } = options;
+      const level = config.level ?? LEVEL;
+      node = new Node(
+        options,
+        control,
+        await loadOwn({ world, stateFolder, name: config.name, level }),
+      );
     } catch (error) {
       await control.stop();
       throw error;
     }
-    control.open(new Map([...nodeVerbs(node), ...options.verbs ?? []]));
+    control.open(node.monitoring.audit([...nodeVerbs(node), ...options.verbs ?? []]));
     node.post.start();
     node.#ends.push(
       world.bus.watch((status) => node.cluster.tell({ kind: "bus", isUp: status === "connected" })),
@@ -178,6 +184,7 @@ export class Node {
     }
     node.cluster.tell({ kind: "bus", isUp: world.bus.status === "connected" });
     node.cluster.tell({ kind: "start", durable: node.#durable });
+    node.monitoring.monitor.start();
     return node;
   }
 
@@ -188,6 +195,11 @@ export class Node {
 
   get nowMs(): number {
     return this.world.clock.nowMs();
+  }
+
+  /** Why the lock's last operation had no result, a phrase; undefined when it had one. */
+  get lockTrouble(): string | undefined {
+    return this.#options.lock.trouble;
   }
 
   /** What every message says of this node. */
@@ -209,10 +221,12 @@ export class Node {
     await this.#close();
   }
 
-  /** Calls `onEvent` with everything that happens here; answers how to end it. */
-  watch(onEvent: (event: NodeEvent) => void): () => void {
-    this.#watchers.add(onEvent);
-    return () => this.#watchers.delete(onEvent);
+  /** As after `stop`, and who runs the node is told; who asked for it is answered first. */
+  stopSoon(): void {
+    this.world.clock.after(ANSWER_FIRST_MS, () => {
+      if (this.#stopped !== undefined) return;
+      void this.stop().finally(() => this.#options.onEnd("told to stop", false));
+    });
   }
 
   /** Tells the shards who is there and who leads, when that has changed; it is looked at now and then. */
@@ -227,6 +241,7 @@ export class Node {
   async #close(): Promise<void> {
     for (const end of this.#ends.splice(0)) end();
     this.#endLook();
+    this.monitoring.monitor.stop();
     await this.shards?.stop();
     this.post.stop();
     await this.#options.lock.close();
@@ -237,17 +252,17 @@ export class Node {
   }
 
   #onMessage(received: Received, reply: string | undefined): void {
-    const { from, message } = received;
+    const { from, message, v: protocol } = received;
     if (message.kind === "ask") {
-      if (reply !== undefined) void this.#answer(message, reply);
+      if (reply !== undefined) void this.#answer(message, reply, tagOf(from));
       return;
     }
     if (message.kind === "answer" || message.kind.startsWith("md_")) return;
-    this.cluster.tell({ kind: "message", from, message: message as ClusterMessage });
+    this.cluster.tell({ kind: "message", from, message: message as ClusterMessage, protocol });
   }
 
-  async #answer(ask: Ask, reply: string): Promise<void> {
-    const answer = await answerAsk(this, ask);
+  async #answer(ask: Ask, reply: string, tag: Tag): Promise<void> {
+    const answer = await answerAsk(this, ask, { way: "bus", tag });
     try {
       this.post.answer(reply, answer);
     } catch (error) {
@@ -258,21 +273,27 @@ export class Node {
 
   #onHappening(happening: Happening): void {
     if (happening.what === "adopted") this.#codec.clusterId = happening.doc.clusterId;
-    const event: NodeEvent = {
-      node: this.config.name,
-      wallMs: this.world.clock.wallMs(),
-      what: happening.what,
-      text: happeningWords(this.state, happening),
-    };
-    for (const onEvent of this.#watchers) onEvent(event);
-    this.post.event("cluster", event);
+    this.monitoring.happened(happening);
   }
 
-  #onEnd(why: string, isFault: boolean): void {
+  #onEnd(why: string, isFault: boolean, left?: Version): void {
     // Nothing may be served any more, whatever happens next.
     this.#page?.endLease();
-    if (this.#stopped !== undefined) return this.#stopped(why);
-    void this.#close().finally(() => this.#options.onEnd(why, isFault));
+    void this.#noteLeft(why, left).finally(() => {
+      if (this.#stopped !== undefined) return this.#stopped(why);
+      void this.#close().finally(() => this.#options.onEnd(why, isFault));
+    });
+  }
+
+  /** One that has left the cluster must not come back. */
+  async #noteLeft(why: string, left: Version | undefined): Promise<void> {
+    if (left === undefined) return;
+    try {
+      await noteLeft(this.#options, this.identity, why, left);
+    } catch (error) {
+      // The others know it all the same, and tell it so.
+      this.world.log.write("error", "That this node has left cannot be written down", { error });
+    }
   }
 
   get #pagePath(): string {
@@ -326,55 +347,10 @@ export class Node {
   }
 }
 
-/** What a node finds in its state folder. */
-interface Own {
-  readonly identity: Identity;
-  readonly meta: MetaFile;
-  readonly durable: Durable;
-}
-
-/** Reads the state folder, and makes what is not there yet. Throws what files throw. */
-async function loadOwn(options: NodeOptions): Promise<Own> {
-  const { world, stateFolder } = options;
-  world.disk.makeFolder(stateFolder);
-  const meta = new MetaFile(world.disk, stateFolder);
-  const kept = meta.load();
-  const identity = await identityFor(options, kept !== undefined);
-  const durable = kept ?? newDurable(identity, world.clock.wallMs());
-  if (durable.diskId === identity.diskId) return { identity, meta, durable };
-  const text = `Cannot use ${stateFolder}: node.id and meta.a/.b are of different disks`;
-  throw new CtdbxError("state", `${text}; was a part of it copied?`);
-}
-
-/**
- * Who the node is. Without meta.a and meta.b what it promised is forgotten: then it gets another diskId, and its vote,
- * which belongs to the former one, counts no more.
- */
-async function identityFor(options: NodeOptions, hasMeta: boolean): Promise<Identity> {
-  const { world, config, stateFolder } = options;
-  const identity = readIdentity(world.disk, stateFolder);
-  if (identity !== undefined && hasMeta) return identity;
-  const nodeId = identity === undefined ? {} : { nodeId: identity.nodeId };
-  return await makeIdentity(world, stateFolder, { name: config.name, ...nodeId });
-}
-
 /** One operation on the register. */
 function askLock(lock: LeaderLock, { op, revision, record }: LockWish): Promise<LockResult> {
   return new Promise((resolve) => {
     if (op === "look" || record === undefined) lock.look(resolve);
     else lock.write(op, revision, record, resolve);
   });
-}
-
-/**
- * A node without a state of its own: never started before, or its disk is new. Its lives begin above all that it can
- * have had, or its peers would take it for a former one: by the wall clock, which decides nothing else.
- */
-function newDurable({ diskId }: Identity, wallMs: number): Durable {
-  return {
-    diskId,
-    promised: 0n as Durable["promised"],
-    accepted: undefined,
-    incarnation: (BigInt(Math.max(0, Math.floor(wallMs / 1000))) << LIVES_BITS) as Incarnation,
-  };
 }

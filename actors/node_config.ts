@@ -8,7 +8,9 @@
  * Does NOT promise: that the servers exist, or that the lock works; the daemon finds out and says so.
  */
 import type { LogLevel } from "../transport/world.ts";
-import { CtdbxError } from "../transport/wire/errors.ts";
+import { LEVEL } from "../transport/wire/level.ts";
+import { ConfigTable } from "./config_table.ts";
+import { type NatsOptions, readNats } from "./node_nats.ts";
 
 /** How leaders are chosen; see docs/protocol on the lock. */
 export type LockConfig =
@@ -23,19 +25,22 @@ export interface NodeConfig {
   readonly cluster: string;
   /** Name of the node for people: 1 to 63 of [A-Za-z0-9._-]. */
   readonly name: string;
-  readonly nats: {
-    /** Servers to connect to, host:port; the first that answers. */
-    readonly servers: readonly string[];
-  };
+  readonly nats: NatsOptions;
   readonly lock: LockConfig;
   readonly log: { readonly level: LogLevel };
+  /** The newest protocol and format that it is to know; the newest of all when absent. For trying versions together. */
+  readonly level?: number;
   /** May faults be made on demand? For clusters to try things with. */
   readonly chaos: boolean;
+  /** Events for monitors: are they told as CBOR, too? Default: yes. */
+  readonly events?: { readonly cbor: boolean };
+  /** Metrics over HTTP at host:port; a host of IPv6 in brackets. Undefined: none. */
+  readonly metrics?: { readonly listen: string };
 }
 
-/** Most servers that a node is told of. */
-export const SERVERS_MAX = 64;
-
+/** Where metrics are served: a host and a port from 1. */
+const LISTEN = /^(?:\[[0-9a-fA-F:.]{2,45}\]|[\w.-]{1,253}):[1-9]\d{0,4}$/;
+const LEVEL_WORDS: readonly string[] = Array.from({ length: LEVEL }, (_, i) => String(LEVEL - i));
 const LEVELS: readonly LogLevel[] = ["debug", "info", "warning", "error"];
 
 /**
@@ -43,22 +48,46 @@ const LEVELS: readonly LogLevel[] = ["debug", "info", "warning", "error"];
  * wrong with it.
  */
 export function readNodeConfig(value: unknown, where: string): NodeConfig {
-  const root = new Table(value, where, "");
-  const nats = root.table("nats");
+  const root = new ConfigTable(value, where, "");
   const log = root.table("log");
   const config: NodeConfig = {
     cluster: root.text("cluster", /^[A-Za-z0-9_-]{1,63}$/, "1 to 63 of A-Z a-z 0-9 _ -"),
     name: root.text("name", /^[A-Za-z0-9._-]{1,63}$/, "1 to 63 of A-Z a-z 0-9 . _ -"),
-    nats: { servers: nats.texts("servers", ["127.0.0.1:4222"], SERVERS_MAX) },
+    nats: readNats(root.table("nats")),
     lock: readLock(root.table("lock")),
     log: { level: log.oneOf("level", LEVELS, "info") },
     chaos: root.flag("chaos", false),
+    ...readMonitoring(root),
+    ...readTest(root),
   };
-  for (const table of [nats, log, root]) table.end();
+  for (const table of [log, root]) table.end();
   return config;
 }
 
-function readLock(table: Table): LockConfig {
+function readMonitoring(root: ConfigTable): Pick<NodeConfig, "events" | "metrics"> {
+  const events = root.maybeTable("events");
+  const metrics = root.maybeTable("metrics");
+  const read = {
+    ...events === undefined ? {} : { events: { cbor: events.flag("cbor", true) } },
+    ...metrics === undefined
+      ? {}
+      : { metrics: { listen: metrics.text("listen", LISTEN, "host:port, as 127.0.0.1:9413") } },
+  };
+  events?.end();
+  metrics?.end();
+  return read;
+}
+
+/** What only tests of mixed versions say. */
+function readTest(root: ConfigTable): Pick<NodeConfig, "level"> {
+  const table = root.maybeTable("test");
+  if (table === undefined) return {};
+  const level = Number(table.oneOf("level", LEVEL_WORDS, LEVEL_WORDS[0] as string));
+  table.end();
+  return { level };
+}
+
+function readLock(table: ConfigTable): LockConfig {
   const kind = table.oneOf("kind", ["jetstream", "file", "helper", "single"], "jetstream");
   let lock: LockConfig;
   switch (kind) {
@@ -73,76 +102,4 @@ function readLock(table: Table): LockConfig {
   }
   table.end();
   return lock;
-}
-
-/** One table of the file, of which each key is to be read once. */
-class Table {
-  readonly #values: ReadonlyMap<string, unknown>;
-  readonly #where: string;
-  readonly #prefix: string;
-  readonly #known = new Set<string>();
-
-  constructor(value: unknown, where: string, prefix: string) {
-    this.#where = where;
-    this.#prefix = prefix;
-    if (typeof value !== "object" || value === null || Array.isArray(value)) {
-      throw this.#error(prefix === "" ? "the file" : prefix.slice(0, -1), "must be a table");
-    }
-    this.#values = new Map(Object.entries(value));
-  }
-
-  table(key: string): Table {
-    return new Table(this.#take(key) ?? {}, this.#where, `${this.#prefix}${key}.`);
-  }
-
-  text(key: string, form: RegExp, said: string): string {
-    const value = this.#take(key);
-    if (value === undefined) throw this.#error(this.#prefix + key, "is missing");
-    if (typeof value === "string" && form.test(value)) return value;
-    throw this.#error(this.#prefix + key, `must be ${said}, is ${JSON.stringify(value)}`);
-  }
-
-  texts(key: string, byDefault: readonly string[] | undefined, max: number): readonly string[] {
-    const value = this.#take(key) ?? byDefault;
-    if (value === undefined) throw this.#error(this.#prefix + key, "is missing");
-    if (
-      Array.isArray(value) && value.length >= 1 && value.length <= max &&
-      value.every((part) => typeof part === "string" && part !== "")
-    ) return value;
-    throw this.#error(this.#prefix + key, `must be an array of 1 to ${max} strings`);
-  }
-
-  flag(key: string, byDefault: boolean): boolean {
-    const value = this.#take(key) ?? byDefault;
-    if (typeof value === "boolean") return value;
-    throw this.#error(this.#prefix + key, `must be true or false, is ${JSON.stringify(value)}`);
-  }
-
-  oneOf<T extends string>(key: string, names: readonly T[], byDefault: T): T {
-    const value = this.#take(key) ?? byDefault;
-    const name = names.find((each) => each === value);
-    if (name !== undefined) return name;
-    throw this.#error(
-      this.#prefix + key,
-      `must be ${names.join(", ")}, is ${JSON.stringify(value)}`,
-    );
-  }
-
-  /** Refuses what nobody has asked for. */
-  end(): void {
-    for (const key of this.#values.keys()) {
-      if (this.#known.has(key)) continue;
-      const known = [...this.#known].join(", ");
-      throw this.#error(this.#prefix + key, `is not known here; known are ${known}`);
-    }
-  }
-
-  #take(key: string): unknown {
-    this.#known.add(key);
-    return this.#values.get(key);
-  }
-
-  #error(key: string, why: string): CtdbxError {
-    return new CtdbxError("config", `Cannot read ${this.#where}: ${key} ${why}`);
-  }
 }

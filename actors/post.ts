@@ -10,7 +10,8 @@
 import type { Bus, BusMessage, Clock, Log } from "../transport/world.ts";
 import type { Codec, Received, Stamps } from "../transport/wire/codec.ts";
 import { CtdbxError } from "../transport/wire/errors.ts";
-import { isRefusal, type Refusal, type RefusalCode } from "../transport/wire/envelope.ts";
+import { isRefusal, refusal } from "../transport/wire/envelope.ts";
+import type { Refusal, RefusalCode } from "../transport/wire/envelope.ts";
 import type { AnyMessage } from "../transport/wire/message.ts";
 import type { SubjectClass } from "../transport/wire/subjects.ts";
 import {
@@ -41,6 +42,8 @@ export interface PostOptions {
   readonly own: NodeId;
   /** What the node says of itself with each message, now. */
   readonly stamps: () => Stamps;
+  /** May one who is not of the cluster send this? Nobody may when absent. */
+  readonly takesFromStranger?: (message: Received["message"]) => boolean;
   /** Takes what came; `subjectClass` says how. */
   readonly onMessage: (
     received: Received,
@@ -51,14 +54,24 @@ export interface PostOptions {
 
 /** What went through. */
 export interface PostCounters {
+  /** Messages; one that goes to several nodes is one. */
   sent: number;
   received: number;
+  /** Bytes of payloads, those of events and answers too. */
+  sentBytes: number;
+  receivedBytes: number;
   readonly refused: Map<RefusalCode, number>;
 }
 
 /** One node's post. */
 export class Post {
-  readonly counters: PostCounters = { sent: 0, received: 0, refused: new Map() };
+  readonly counters: PostCounters = {
+    sent: 0,
+    received: 0,
+    sentBytes: 0,
+    receivedBytes: 0,
+    refused: new Map(),
+  };
   readonly #options: PostOptions;
   readonly #own: Tag;
   readonly #tags = new Map<NodeId, Tag>();
@@ -105,22 +118,23 @@ export class Post {
     this.#publish(subject, this.#encode(message));
   }
 
-  /** Tells monitors: `value` as JSON on the subject of a topic. */
-  event(topic: string, value: unknown): void {
-    const { bus, cluster } = this.#options;
-    if (bus.status !== "connected") return;
-    const text = JSON.stringify(value, (_key, part) => typeof part === "bigint" ? `${part}` : part);
-    const subject = buildSubject({ cluster, class: "ev", to: topic, from: this.#own });
-    this.#put(subject, new TextEncoder().encode(text));
+  /** Tells monitors: an encoded event on the subject of its topic. */
+  event(topic: string, payload: Uint8Array, isCbor: boolean): void {
+    const subjectClass = isCbor ? "ev.cbor" : "ev";
+    const { cluster } = this.#options;
+    this.#put(
+      buildSubject({ cluster, class: subjectClass, to: topic, from: this.#own }),
+      payload,
+    );
   }
 
   /**
-   * Calls `onEvent` with the events of other nodes and the sender's tag in the subject; answers how to end it. What is
-   * no JSON is dropped.
+   * Calls `onEvent` with the events of other nodes on a topic, and the sender's tag in the subject; answers how to end
+   * it. What is no JSON is dropped.
    */
-  watchEvents(onEvent: (event: unknown, from: Tag) => void): () => void {
+  watchEvents(topic: string, onEvent: (event: unknown, from: Tag) => void): () => void {
     const { bus, cluster } = this.#options;
-    return bus.subscribe(eventSubscription(cluster, undefined), ({ subject, payload }) => {
+    return bus.subscribe(eventSubscription(cluster, topic), ({ subject, payload }) => {
       const from = parseSubject(subject)?.from;
       if (from === undefined || from === this.#own || payload.length > EVENT_BYTES_MAX) return;
       let event: unknown;
@@ -134,8 +148,14 @@ export class Post {
     });
   }
 
-  /** Answers a question that came with a reply subject. */
+  /**
+   * Answers a question that came with a reply subject. One that is the mail of somebody, or leads into the server, is
+   * refused: who asks names it, and we may say there what he may not.
+   */
   answer(reply: string, message: AnyMessage): void {
+    if (/^(?:ctdbx\.|\$)/.test(reply)) {
+      return this.#refuse({ refused: "sender", text: `an answer is wanted at ${reply}` });
+    }
     for (const payload of this.#encode(message)) this.#put(reply, payload);
   }
 
@@ -162,6 +182,7 @@ export class Post {
     if (bus.status !== "connected") return;
     try {
       bus.publish(subject, payload);
+      this.counters.sentBytes += payload.length;
     } catch (error) {
       if (!(error instanceof CtdbxError)) throw error;
       this.#refuse({ refused: "size", text: error.message });
@@ -186,10 +207,15 @@ export class Post {
 
   #take(message: BusMessage): void {
     const { codec, clock, onMessage, own } = this.#options;
+    this.counters.receivedBytes += message.payload.length;
     const received = codec.decode(message.subject, message.payload, clock.nowMs());
     this.#sweepLater();
     if (received === undefined) return;
     if (isRefusal(received)) return this.#refuse(received);
+    if (received.isStranger && this.#options.takesFromStranger?.(received.message) !== true) {
+      const { from } = received;
+      return this.#refuse(refusal("cluster", "it is of another cluster, or of none", from));
+    }
     // What goes to all comes back to its sender.
     if (received.from === own) return;
     this.counters.received++;

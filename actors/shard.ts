@@ -51,6 +51,9 @@ export interface ShardStatus {
   readonly lamport: bigint;
   readonly messagesSent: number;
   readonly messagesReceived: number;
+  readonly sentBytes: number;
+  readonly receivedBytes: number;
+  readonly refusedFor: readonly { readonly code: string; readonly count: number }[];
   readonly dropped: number;
 }
 
@@ -157,12 +160,15 @@ export class Shard {
   }
 
   status(): ShardStatus {
-    const { sent, received } = this.#post.counters;
+    const { sent, received, sentBytes, receivedBytes, refused } = this.#post.counters;
     return {
       scopes: this.#machine.status(),
       lamport: this.#machine.lamport,
       messagesSent: sent,
       messagesReceived: received,
+      sentBytes,
+      receivedBytes,
+      refusedFor: [...refused].map(([code, count]) => ({ code, count })),
       dropped: this.#actor.dropped,
     };
   }

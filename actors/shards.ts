@@ -7,8 +7,8 @@
  */
 import { CtdbxError } from "../transport/wire/errors.ts";
 import type { Clock, Log } from "../transport/world.ts";
-import type { ShardStart, ShardView } from "./shard.ts";
-import { Supervision } from "./supervision.ts";
+import type { ShardStart, ShardStatus, ShardView } from "./shard.ts";
+import { type Failed, Supervision } from "./supervision.ts";
 import type { ShardThread } from "./worker.ts";
 
 /** A thread that runs. */
@@ -32,6 +32,8 @@ export class Shards {
   readonly #supervision: Supervision;
   #handle: ShardHandle | undefined;
   #view: ShardView | undefined;
+  #seen: ShardStatus | undefined;
+  #isAsked = false;
 
   constructor(
     { clock, log }: { readonly clock: Clock; readonly log: Log },
@@ -52,6 +54,28 @@ export class Shards {
   /** How often the thread has died. */
   get failures(): number {
     return this.#supervision.failures;
+  }
+
+  /** The last time that it died; undefined: it never has. */
+  get lastFailure(): Failed | undefined {
+    return this.#supervision.lastFailure;
+  }
+
+  /** Does the thread run? */
+  get isUp(): boolean {
+    return this.#handle !== undefined;
+  }
+
+  /** How the shard was when it was looked at last; asks it anew, for the next call. */
+  glance(): ShardStatus | undefined {
+    const thread = this.#handle?.thread;
+    if (thread === undefined) this.#seen = undefined;
+    if (thread === undefined || this.#isAsked) return this.#seen;
+    this.#isAsked = true;
+    void thread.status().then((status) => void (this.#seen = status), () => {}).finally(() =>
+      this.#isAsked = false
+    );
+    return this.#seen;
   }
 
   /** The thread. Throws "busy" while it is started anew. */
@@ -90,6 +114,8 @@ export class Shards {
     const handle = await this.#make();
     void handle.ended.then((error) => {
       if (this.#handle === handle) this.#handle = undefined;
+      // A thread that has died answers nothing any more.
+      this.#isAsked = false;
       onFailure(error);
     });
     try {

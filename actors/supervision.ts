@@ -18,12 +18,19 @@ export interface Supervised {
   start(onFailure: (error: unknown) => void): Promise<void>;
 }
 
+/** A failure: when, by the own clock, and of what. */
+export interface Failed {
+  readonly atMs: number;
+  readonly why: string;
+}
+
 /** Keeps one thing running. */
 export class Supervision {
   readonly #what: Supervised;
   readonly #clock: Clock;
   readonly #log: Log;
   #failures = 0;
+  #lastFailure: Failed | undefined;
   #startedMs = 0;
   #delayMs: number = BACK_OFF.firstMs;
   #life = 0;
@@ -38,6 +45,11 @@ export class Supervision {
   /** How often it has failed. */
   get failures(): number {
     return this.#failures;
+  }
+
+  /** The last time; undefined: it never has. */
+  get lastFailure(): Failed | undefined {
+    return this.#lastFailure;
   }
 
   /** Starts it; resolves when the first start has succeeded or failed. */
@@ -63,6 +75,8 @@ export class Supervision {
     if (life !== this.#life) return;
     this.#life++;
     this.#failures++;
+    const why = error instanceof Error ? error.message : String(error);
+    this.#lastFailure = { atMs: this.#clock.nowMs(), why };
     if (this.#clock.nowMs() - this.#startedMs >= BACK_OFF.healthyMs) {
       this.#delayMs = BACK_OFF.firstMs;
     }

@@ -2,21 +2,28 @@
  * What a node answers: on its socket to commands of this machine, over the bus to other nodes and clients.
  *
  *   shown to both       node status | list | ping, cluster status | health, leader show | history, lock show, slot map
- *   on the socket only  leader yield, watch, relay (asks other nodes over the bus), and what the runner adds
+ *   changing            membership.ts, upgrade.ts, leader yield, node shutdown: on the socket; over the bus for admins
+ *   on the socket only  watch, relay (asks other nodes over the bus), and what the runner adds
  *
  * Does NOT promise: a form of results that programs may rely on yet.
  */
 import { isRefusal, type Refusal } from "../transport/wire/envelope.ts";
 import { CtdbxError } from "../transport/wire/errors.ts";
-import { ANSWER_MAX, FAULT_TEXT_MAX, fitText, TEXT_MAX } from "../transport/wire/limits.ts";
+import { ANSWER_MAX, FAULT_TEXT_MAX, fitText } from "../transport/wire/limits.ts";
 import type { Answer, Ask } from "../transport/wire/messages/ask.ts";
 import type { DocumentNode } from "../transport/wire/messages/document.ts";
 import type { Message } from "../transport/wire/messages/registry.ts";
-import { type Tag, tagOf } from "../transport/wire/terms.ts";
-import type { Args, Call, Verb } from "./control.ts";
+import { tagOf } from "../transport/wire/terms.ts";
+import { audited } from "./monitoring/audit.ts";
+import type { Args, Caller, Verb } from "./control.ts";
+import { explainAround } from "./explain/around.ts";
+import { insideFacts } from "./explain/inside.ts";
 import type { Node } from "./node.ts";
 import type { ShardThread } from "./worker.ts";
-import { id128 } from "./storage/node_identity.ts";
+import { joiningVerbs } from "./joining.ts";
+import { membershipChanges, membershipLooks } from "./membership.ts";
+import { upgradeChanges, upgradeLooks } from "./upgrade.ts";
+import { commanded, documentAt, nodeOf, text, verbIdOf } from "./verb_args.ts";
 import {
   clusterView,
   historyView,
@@ -27,19 +34,17 @@ import {
   slotView,
   troubles,
 } from "./views.ts";
+import { watch } from "./monitoring/watching.ts";
 
 /** How long another node is waited for, ms. */
 const RELAY_MS = 2000;
-/** How long a watcher waits until the events of others are sure to come, ms. */
-const FLUSH_MS = 1000;
-/** How long a command to the leader is tried for, ms. */
-const COMMAND_MS = 10_000;
 
 /** What anybody may ask. */
 function shown(node: Node): [string, Verb][] {
   return [
     ["node status", () => ({ ...nodeView(node.state, node.nowMs), ...countersOf(node) })],
     ["node list", () => nodeRows(node.state, node.nowMs)],
+    ["node server", () => serverView(node)],
     ["node ping", () => ({ name: node.config.name, wallMs: node.world.clock.wallMs() })],
     [
       "cluster status",
@@ -49,21 +54,40 @@ function shown(node: Node): [string, Verb][] {
         troubles: troubles(node.state, node.nowMs),
       }),
     ],
+    ["node heartbeat", () => node.monitoring.now("heartbeat")],
+    ["node stats", () => node.monitoring.now("stats")],
     ["cluster health", () => ({ troubles: troubles(node.state, node.nowMs) })],
     ["leader show", () => leaderView(node.state, node.nowMs)],
     ["leader history", () => historyView(node.state, node.nowMs)],
     ["lock show", () => ({ kind: node.config.lock.kind, ...lockView(node.state, node.nowMs) })],
     ["slot map", () => slotView(node.state)],
+    ["explain facts", () => insideFacts(node)],
+    ...newer(node, () => [...membershipLooks(node), ...upgradeLooks(node), ...joiningVerbs(node)]),
   ];
+}
+
+/** What changes something: for the owner on the socket, and for admins over the bus. */
+function changing(node: Node): [string, Verb][] {
+  return [
+    ["leader yield", (args) => yieldLead(node, args)],
+    ["node shutdown", (args) => shutDown(node, args)],
+    ...newer(node, () => [...membershipChanges(node), ...upgradeChanges(node)]),
+  ];
+}
+
+/** What came with level 2; a node that is to be of the older version has none of it. */
+function newer(node: Node, verbs: () => [string, Verb][]): [string, Verb][] {
+  return node.state.level < 2 ? [] : verbs();
 }
 
 /** All verbs of the socket. */
 export function nodeVerbs(node: Node): Map<string, Verb> {
   return new Map<string, Verb>([
     ...shown(node),
-    ["leader yield", (args) => yieldLead(node, args)],
+    ...changing(node),
     ["watch", (args, call) => watch(node, args, call)],
     ["relay", (args) => relay(node, args)],
+    ["explain around", (_args, call) => explainAround(node, call)],
     ...node.config.chaos ? [["chaos shard", () => shardOf(node).crash()] as [string, Verb]] : [],
     [
       "meta status",
@@ -72,6 +96,12 @@ export function nodeVerbs(node: Node): Map<string, Verb> {
     ["meta list", (args) => shardOf(node).read(text(args, "scope", "c"), text(args, "prefix", ""))],
     ["meta set", (args) => setMeta(node, args)],
   ]);
+}
+
+/** The nats-server that the node keeps. `isOnly`: it is no part of a group, so with it goes the bus. */
+function serverView({ config }: Node): Record<string, unknown> {
+  const { server } = config.nats;
+  return { listen: server?.listen, isOnly: server !== undefined && server.cluster === undefined };
 }
 
 function countersOf(node: Node): Record<string, unknown> {
@@ -85,68 +115,12 @@ function countersOf(node: Node): Record<string, unknown> {
   };
 }
 
-function text(args: Args, name: string, byDefault?: string): string {
-  const value = args[name] ?? byDefault;
-  if (typeof value === "string" && value.length <= TEXT_MAX && value.isWellFormed()) return value;
-  throw new CtdbxError(
-    "state",
-    `Cannot take the request: ${name} must be a text of up to ${TEXT_MAX}`,
-  );
-}
-
 async function yieldLead(node: Node, args: Args): Promise<unknown> {
-  const verbId = id128(node.world.dice);
   const why = text(args, "why", "an operator asked for it");
   const to = args["to"] === undefined ? undefined : nodeOf(node, text(args, "to"));
   const command = { verb: "yield", why, ...to === undefined ? {} : { to: to.nodeId } } as const;
-  const result = await node.cluster.command(verbId, command, COMMAND_MS);
-  if (result.outcome === "done") return result;
-  // Without an answer it may have been done all the same.
-  const codes = { refused: "state", not_leader: "no_quorum", going_on: "unknown" } as const;
-  throw new CtdbxError(codes[result.outcome], `Cannot yield: ${result.text}`);
-}
-
-/**
- * Everything that happens here and, as far as the bus brings it, at the other nodes. Who it comes from is read off the
- * subject, which the server can vouch for; `node` of another's event is only what it calls itself.
- */
-function watch(node: Node, args: Args, call: Call): Promise<void> {
-  return new Promise((resolve) => {
-    const ends = [node.watch((event) => call.item({ ...event, who: node.config.name }))];
-    if (args["own"] !== true) {
-      ends.push(node.post.watchEvents((event, tag) => {
-        if (typeof event !== "object" || event === null || Array.isArray(event)) return;
-        call.item({ ...event, who: nameOfTag(node, tag) });
-      }));
-    }
-    call.onCancel(() => {
-      for (const end of ends) end();
-      resolve();
-    });
-    // Said when the events of others come, too; without a bus, that those of this node do.
-    const { name } = node.config;
-    const first = { node: name, who: name, wallMs: node.world.clock.wallMs(), what: "watching" };
-    const begin = (text: string): void => void call.item({ ...first, text });
-    node.world.bus.flush(FLUSH_MS).then(
-      () => begin(`watching: what ${name} does, and what it hears of others`),
-      () => begin(`watching: what ${name} does; NATS does not answer`),
-    );
-  });
-}
-
-function nameOfTag(node: Node, tag: Tag): string {
-  const doc = node.state.adopted ?? node.state.accepted;
-  return doc?.nodes.find(({ nodeId }) => tagOf(nodeId) === tag)?.name ?? tag;
-}
-
-/** The node of a pnn or a name. */
-function nodeOf(node: Node, name: string): DocumentNode {
-  const doc = node.state.adopted ?? node.state.accepted;
-  const found = doc?.nodes.find((each) => each.name === name) ??
-    doc?.nodes.find((each) => String(each.pnn) === name);
-  if (found !== undefined) return found;
-  const known = doc?.nodes.map((each) => each.name).join(", ") ?? "none";
-  throw new CtdbxError("not_found", `Cannot find node ${name}: known are ${known}`);
+  await commanded(node, "Cannot yield", verbIdOf(node, args), command);
+  return { outcome: "done", text: "leads no longer" };
 }
 
 /** Asks nodes ("all", "others", or a list): one answer for each, with its time or with what went wrong. */
@@ -171,7 +145,7 @@ async function askNode(node: Node, to: DocumentNode, verb: string): Promise<unkn
     const message = { kind: "ask", verb, args: "{}" } as const;
     // A node hears nothing of itself over the bus, and needs no bus to know how it is.
     const answer = to.nodeId === node.state.me
-      ? await answerAsk(node, message)
+      ? await answerAsk(node, message, { way: "bus", tag: tagOf(node.state.me) })
       : await askOver(node, to, message);
     if (isRefusal(answer)) return { ...about, error: answer.text };
     if (answer.kind !== "answer") return { ...about, error: `it answered with ${answer.kind}` };
@@ -206,13 +180,17 @@ function whyNot(error: unknown): string {
 }
 
 /** Answers what came over the bus. */
-export async function answerAsk(node: Node, ask: Ask): Promise<Answer> {
-  const verb = new Map(shown(node)).get(ask.verb);
-  if (verb === undefined) return failure("unsupported", `Cannot do "${ask.verb}" over the bus`);
+export async function answerAsk(node: Node, ask: Ask, by: Caller): Promise<Answer> {
+  const change = new Map(changing(node)).get(ask.verb);
+  const found = change ?? new Map(shown(node)).get(ask.verb);
+  if (found === undefined) return failure("unsupported", `Cannot do "${ask.verb}" over the bus`);
+  const isDenied = change !== undefined && !mayChange(node, ask.verb, by);
+  // Who tries what he may not is told, too.
+  const verb = audited(ask.verb, isDenied ? denied(ask.verb) : found, node.monitoring.auditor);
   try {
     const args = argsOf(ask.args);
     const ok = JSON.stringify(
-      await verb(args, { item: () => false, onCancel: () => {} }),
+      await verb(args, { by, item: () => false, onCancel: () => {} }),
       (_key, part) => typeof part === "bigint" ? `${part}` : part,
     );
     const bytes = new TextEncoder().encode(ok).length;
@@ -222,6 +200,37 @@ export async function answerAsk(node: Node, ask: Ask): Promise<Answer> {
     if (error instanceof CtdbxError) return failure(error.code, error.message);
     return failure("io", error instanceof Error ? error.message : String(error));
   }
+}
+
+function denied(verb: string): Verb {
+  return () => {
+    const why = "only the node's owner and users with role admin may";
+    throw new CtdbxError("denied", `Cannot do "${verb}" over the bus: ${why}`);
+  };
+}
+
+/** May a sender on the bus have something changed? Admins may; a node may have another one stop. */
+function mayChange(node: Node, verb: string, by: Caller): boolean {
+  if (by.way !== "bus") return true;
+  const doc = node.state.adopted;
+  const isAdmin = doc?.users?.some(({ role, tag }) => role === "admin" && tag === by.tag) ?? false;
+  const isNode = doc?.nodes.some(({ nodeId }) => tagOf(nodeId) === by.tag) ?? false;
+  return isAdmin || (isNode && verb === "node shutdown");
+}
+
+/** A planned end of this node's daemon, or of another's. */
+async function shutDown(node: Node, args: Args): Promise<unknown> {
+  const own = documentAt(node).nodes.find(({ nodeId }) => nodeId === node.state.me);
+  const about = args["node"] === undefined ? own : nodeOf(node, text(args, "node"));
+  const { pnn, name } = about ?? { pnn: node.state.pnn, name: node.config.name };
+  if (about !== undefined && about.nodeId !== node.state.me) {
+    const answer = await askOver(node, about, { kind: "ask", verb: "node shutdown", args: "{}" });
+    const fault = isRefusal(answer) ? answer.text : answer.kind === "answer" ? answer.text : "";
+    if (isRefusal(answer) || answer.kind !== "answer" || answer.ok === undefined) {
+      throw new CtdbxError("state", `Cannot stop ${name}: ${fault ?? "it does not say why"}`);
+    }
+  } else node.stopSoon();
+  return { pnn, name, stopping: true };
 }
 
 function argsOf(json: string): Args {

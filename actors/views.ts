@@ -14,7 +14,7 @@ import { nodeById } from "./machines/cluster/document.ts";
 import type { Happening } from "./machines/cluster/events.ts";
 import { happeningText } from "./machines/cluster/history.ts";
 import { runstateOf } from "./machines/cluster/runstate.ts";
-import type { ClusterState } from "./machines/cluster/state.ts";
+import type { ClusterState, Peer } from "./machines/cluster/state.ts";
 import { rankOf } from "./machines/cluster/stand.ts";
 import { counterOf, tokenText } from "./machines/cluster/token.ts";
 import { isCandidate } from "./machines/cluster/yield.ts";
@@ -27,6 +27,7 @@ export type NodeCondition =
   | "banned"
   | "stopped"
   | "draining"
+  | "disabled"
   | "joining"
   | "unknown";
 
@@ -108,8 +109,9 @@ export function nodeRows(state: ClusterState, nowMs: number): NodeRow[] {
   const doc = standing(state);
   if (doc === undefined) return [];
   const leader = leaderOf(state);
+  const members = new Map(doc.view.members.map((member) => [member.pnn, member]));
   return doc.nodes.map((node) => {
-    const member = doc.view.members.find(({ pnn }) => pnn === node.pnn);
+    const member = members.get(node.pnn);
     const peer = state.peers.get(node.nodeId);
     const isThis = node.nodeId === state.me;
     return {
@@ -118,7 +120,7 @@ export function nodeRows(state: ClusterState, nowMs: number): NodeRow[] {
       nodeId: node.nodeId,
       tag: tagOf(node.nodeId),
       addr: node.addr,
-      condition: conditionOf(state, doc, node, nowMs),
+      condition: conditionOf(state, doc, node, nowMs, member !== undefined),
       isMember: member !== undefined,
       isLeader: node.nodeId === leader,
       isVoter: doc.voters.some(({ nodeId }) => nodeId === node.nodeId),
@@ -136,22 +138,30 @@ function conditionOf(
   doc: Document,
   node: DocumentNode,
   nowMs: number,
+  isMember: boolean = doc.view.members.some(({ pnn }) => pnn === node.pnn),
 ): NodeCondition {
   const flags = node.adminFlags;
   if (flags.includes("banned")) return "banned";
   if (flags.includes("stopped")) return "stopped";
-  const isMember = doc.view.members.some(({ pnn }) => pnn === node.pnn);
   const isThis = node.nodeId === state.me;
   const peer = state.peers.get(node.nodeId);
   // Heartbeats go to the leader and the voters; others know of a node only whether it is in the view.
-  const isHeard = isThis || (peer !== undefined && nowMs - peer.recvMs <= state.timing.deadMs);
+  const isHeard = isThis || (peer !== undefined && !isOver(state, peer) &&
+    nowMs - peer.recvMs <= state.timing.deadMs);
   const hears = doc.voters.some(({ nodeId }) => nodeId === state.me) ||
     leaderOf(state) === state.me;
   if (hears && !isHeard) return "disconnected";
   if (!isMember) return isHeard ? "joining" : "disconnected";
   if (flags.includes("draining")) return "draining";
+  if (flags.includes("disabled")) return "disabled";
   const healthy = isThis ? state.ownHealth.healthy : peer?.health.healthy ?? true;
   return healthy ? "ok" : "unhealthy";
+}
+
+/** Has the life that was heard last ended, by its own word or by a certificate? */
+function isOver(state: ClusterState, { nodeId, incarnation, health }: Peer): boolean {
+  const deadInc = state.deadInc.get(nodeId);
+  return health.runstate === "shutdown" || (deadInc !== undefined && incarnation <= deadInc);
 }
 
 /** The cluster as a whole. */

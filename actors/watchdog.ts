@@ -10,7 +10,8 @@ import { encodeLine } from "./control.ts";
 
 /** A daemon without an answer for so long hangs, ms. Much longer than the others wait for it. */
 export const HUNG_MS = 30_000;
-const PING_EVERY_MS = 5000;
+/** How often it is asked, ms: a hang is noticed so much later at the most. */
+export const PING_EVERY_MS = 5000;
 
 /** Watches until the answer is called, which ends it. */
 export function watchDaemon(

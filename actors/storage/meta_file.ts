@@ -7,6 +7,8 @@
  * before. Both there and neither whole: the disk has lost something that was promised, and the node must not vote by
  * it; that is an error, not a fresh start.
  *
+ * Written in the format that the document has, so that the version before can go on with it as long as it may.
+ *
  * Does NOT promise: to find a disk that answers "written" and forgets.
  */
 import { kernels } from "../../assembly/host/kernels.ts";
@@ -27,6 +29,8 @@ export interface DurableState {
   readonly incarnation: Incarnation;
 }
 
+/** The format of what has no document, or an old one. */
+const FORMAT_FIRST = 1;
 const MAGIC = "ctdbxmet";
 const AT = { format: 8, crc: 12, count: 16, body: 24 } as const;
 
@@ -50,11 +54,13 @@ export class MetaFile {
   readonly #disk: Disk;
   readonly #paths: readonly [string, string];
   readonly #codec = new BodyCodec();
+  readonly #level: number;
   #count = 0n;
 
-  /** `folder`: absolute, of the node's state. */
-  constructor(disk: Disk, folder: string) {
+  /** `folder`: absolute, of the node's state. `level`: the newest format that is known. */
+  constructor(disk: Disk, folder: string, level: number = STATE_FORMAT) {
     this.#disk = disk;
+    this.#level = level;
     this.#paths = [`${folder}/meta.a`, `${folder}/meta.b`];
   }
 
@@ -93,11 +99,15 @@ export class MetaFile {
 
   #encode(state: DurableState, count: bigint): Uint8Array {
     const { accepted, ...rest } = state;
-    const body = this.#codec.encode(DURABLE, accepted === undefined ? rest : { ...rest, accepted });
+    const format = accepted?.format ?? FORMAT_FIRST;
+    const body = this.#codec.encode(
+      DURABLE.at(format),
+      accepted === undefined ? rest : { ...rest, accepted },
+    );
     const bytes = new Uint8Array(AT.body + body.length);
     const view = new DataView(bytes.buffer);
     bytes.set(new TextEncoder().encode(MAGIC));
-    view.setUint32(AT.format, STATE_FORMAT, true);
+    view.setUint32(AT.format, format, true);
     view.setBigUint64(AT.count, count, true);
     bytes.set(body, AT.body);
     view.setUint32(AT.crc, crc32c(bytes.subarray(AT.count)), true);
@@ -117,12 +127,12 @@ export class MetaFile {
       return `the checksum of ${path} is wrong`;
     }
     const format = view.getUint32(AT.format, true);
-    if (format > STATE_FORMAT) {
+    if (format > this.#level) {
       const text =
-        `Cannot use ${path}: its format is ${format}, this ctdbx knows up to ${STATE_FORMAT}`;
+        `Cannot use ${path}: its format is ${format}, this ctdbx knows up to ${this.#level}`;
       throw new CtdbxError("version", `${text}; run the newer one`);
     }
-    const state = this.#codec.decode(DURABLE, bytes.subarray(AT.body));
+    const state = this.#codec.decode(DURABLE.at(this.#level), bytes.subarray(AT.body));
     if (isRefusal(state)) return `${path} does not hold what it must: ${state.text}`;
     const { diskId, promised, accepted, incarnation } = state;
     const whole = { diskId, promised, accepted, incarnation };

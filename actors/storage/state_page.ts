@@ -88,6 +88,11 @@ export class StatePage {
     throw new CtdbxError("version", `Cannot use ${path}: its format is ${format}, not ${FORMAT}`);
   }
 
+  /** Where it lies in the thread's Memory: it never grows, so it stays there until it is closed. */
+  get address(): number {
+    return this.#image.address;
+  }
+
   /** What it says; undefined: its writer was stopped or killed in the middle. */
   read(): NodeState | undefined {
     for (let look = 0; look < READS_MAX; look++) {

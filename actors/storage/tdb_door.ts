@@ -55,6 +55,11 @@ export class TdbDoor {
     return this.#locking && this.#image.tryLock(ACTIVE, "write");
   }
 
+  /** After tryAlone: holds ACTIVE as all do, without letting it go in between. */
+  joined(): void {
+    if (this.#locking) this.#image.tryLock(ACTIVE, "read");
+  }
+
   /** Holds ACTIVE for the life of the handle. */
   async active(): Promise<void> {
     if (!this.#locking) return;

@@ -110,7 +110,8 @@ export function readHeader(bytes: Uint8Array, size: number, path: string): TdbHe
   }
   if ((featureFlags & ~FEATURE_MUTEX) !== 0) {
     const flags = featureFlags.toString(16);
-    throw new CorruptError("header", 60, `Cannot open ${path}: unknown feature flags 0x${flags}`);
+    // No damage: another program has written it, or a newer version of this one.
+    throw new CtdbxError("version", `Cannot open ${path}: unknown feature flags 0x${flags}`);
   }
   const dataStart = dataStartOf(hashSize);
   const room = size - mutexSize;

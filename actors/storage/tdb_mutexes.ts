@@ -11,7 +11,7 @@
  * Upstream: tdb mutex (glibc, x86-64).
  */
 import { threadMemory } from "../../assembly/host/memory.ts";
-import type { Image, LockKind } from "../../transport/image.ts";
+import type { Image, LockKind, MutexOutcome } from "../../transport/image.ts";
 
 const ALL_MUTEX = 168;
 const ALL_STATE = 208;
@@ -47,26 +47,32 @@ export class TdbMutexes {
 
   /** Takes a chain; false: held, or somebody holds everything. */
   tryChain(chain: number, kind: LockKind): boolean {
+    return this.takeChain(chain, kind) !== "busy";
+  }
+
+  /** The same, and tells whether the one before died in it. */
+  takeChain(chain: number, kind: LockKind): MutexOutcome {
     const at = chainMutex(chain);
-    if (this.#image.tryMutex(at) === "busy") return false;
-    if (this.#allows(kind)) return true;
+    const outcome = this.#image.tryMutex(at);
+    if (outcome === "busy" || this.#allows(kind)) return outcome;
     this.#image.unlockMutex(at);
     // Is the holder of everything alive? If its mutex is to be had, it is not.
     if (this.#image.tryMutex(ALL_MUTEX) !== "busy") {
       this.#setState("free");
       this.#image.unlockMutex(ALL_MUTEX);
     }
-    return false;
+    return "busy";
   }
 
-  async chain(chain: number, kind: LockKind): Promise<void> {
+  /** Waits for a chain, `timeoutMs` for each of the two mutexes it may take. Throws "timeout". */
+  async chain(chain: number, kind: LockKind, timeoutMs: number = this.#timeoutMs): Promise<void> {
     const at = chainMutex(chain);
     for (;;) {
-      await this.#image.mutex(at, this.#timeoutMs);
+      await this.#image.mutex(at, timeoutMs);
       if (this.#allows(kind)) return;
       // Whoever holds everything also holds this mutex: wait for it, then try the chain again.
       this.#image.unlockMutex(at);
-      await this.#image.mutex(ALL_MUTEX, this.#timeoutMs);
+      await this.#image.mutex(ALL_MUTEX, timeoutMs);
       this.#setState("free");
       this.#image.unlockMutex(ALL_MUTEX);
     }

@@ -92,6 +92,35 @@ export async function openTdb(
   }
 }
 
+/**
+ * Makes a file with mutexes that nobody else knows of yet, at once; `path` must be free. Throws "exists", "no_space",
+ * "denied", "busy" (somebody else opened it) ...
+ */
+export function makeTdbNow(
+  store: ImageStore,
+  path: string,
+  options: Pick<TdbOptions, "hashSize" | "maxDead" | "lockTimeoutMs"> = {},
+): Tdb {
+  const all: TdbOptions = { ...options, create: true, locking: "mutex", noSync: true };
+  requireSane(all);
+  const image = store.open(path, { create: true, exclusive: true });
+  try {
+    const door = new TdbDoor(image, true, 0);
+    if (!door.tryOpen() || !door.tryAlone()) {
+      throw new CtdbxError("busy", `Cannot make ${path}: somebody has opened it`);
+    }
+    makeFile(image, all);
+    const tdb = makeTdb(image, readFileHeader(image), "mutex", all);
+    tdb.core.locks.initMutexes();
+    door.joined();
+    door.unlockOpen();
+    return tdb;
+  } catch (error) {
+    image.close();
+    throw error;
+  }
+}
+
 function requireSane(options: TdbOptions): void {
   const { hashSize } = options;
   if (hashSize !== undefined && !(Number.isInteger(hashSize) && hashSize >= 1)) {

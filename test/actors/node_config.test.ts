@@ -4,7 +4,8 @@
 
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { readNodeConfig, SERVERS_MAX } from "../../actors/node_config.ts";
+import { readNodeConfig } from "../../actors/node_config.ts";
+import { SERVERS_MAX } from "../../actors/node_nats.ts";
 import { CtdbxError } from "../../transport/wire/errors.ts";
 
 const WHERE = "edge.toml";
@@ -52,9 +53,12 @@ for (
   const [value, said] of [
     [
       { ...LEAST, clutser: 1 },
-      "clutser is not known here; known are nats, log, cluster, name, lock, chaos",
+      "clutser is not known here; known are log, cluster, name, nats, lock, chaos",
     ],
-    [{ ...LEAST, nats: { server: [] } }, "nats.server is not known here; known are servers"],
+    [
+      { ...LEAST, nats: { sevrers: [] } },
+      "nats.sevrers is not known here; known are nkey, creds, ",
+    ],
     [{ ...LEAST, lock: { kind: "single", path: "/x" } }, "lock.path is not known here"],
     [{ name: "n0" }, "cluster is missing"],
     [{ ...LEAST, cluster: "a.b" }, 'cluster must be 1 to 63 of A-Z a-z 0-9 _ -, is "a.b"'],

@@ -5,6 +5,7 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { type DurableState, MetaFile } from "../../../actors/storage/meta_file.ts";
+import { STATE_FORMAT } from "../../../transport/wire/durable.ts";
 import { CtdbxError } from "../../../transport/wire/errors.ts";
 import type { Incarnation, Token } from "../../../transport/wire/terms.ts";
 import type { Disk } from "../../../transport/world.ts";
@@ -126,7 +127,7 @@ test("the files of a newer ctdbx are refused by version", () => {
   const disk = saved(1);
   for (const [path, bytes] of disk.files) {
     const newer = bytes.slice();
-    new DataView(newer.buffer).setUint32(8, 2, true);
+    new DataView(newer.buffer).setUint32(8, STATE_FORMAT + 1, true);
     disk.files.set(path, newer);
   }
   assert.is(codeOf(() => loaded(disk)), "version");

@@ -10,13 +10,12 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { EXIT_MEANING } from "../cli/exit_codes.ts";
+import { sentence } from "../cli/man_text.ts";
 import { commandTree } from "../cli/run.ts";
 import { BufferedSink } from "../cli/terminal.ts";
+import { type Part, partsOf } from "../cli/tree.ts";
 import type { CommandWorld } from "../cli/world.ts";
 import { ROOT } from "./steps.ts";
-
-/** A command of the tree. */
-type Command = ReturnType<typeof commandTree>;
 
 const PAGE = "docs/COMMANDS.md";
 
@@ -54,9 +53,21 @@ the folder you stand in.
   \`--nul\` appends the NUL that many of Samba's keys end with. Shown bytes are escaped as
   tdbdump does it and can be typed back with \`--escaped\`. In JSON a record is \`{key,
   value, encoding}\`, encoding \`text\` when both are UTF-8, else \`hex\`.
+- **Output.** \`-o json\` prints exactly one JSON value, whatever happens: \`{"version": 1, "command":
+  "node list", "data": ..., "ok": true}\`, or \`"ok": false\` with \`"error": {exit, code, message,
+  hint}\` and in \`data\` what there was, else null. \`--schema\` prints its JSON Schema, without doing
+  anything else; every field that it names is there, null when it is unknown, and no other.
+  \`-o jsonl\` prints a row a line without envelope, \`csv\` the same with a header; lists in a
+  cell of CSV are joined with \`; \`. Units are in the schema (\`x-unit\`).
+- **Several nodes.** \`-n n0,n2\` or \`-n all\` asks these nodes through the one of \`--home\`; each row
+  then says which node was asked, and why it did not answer. Exit code 9: some did not; 1: none.
+- **Time.** \`--request-timeout\` bounds one answer of a daemon, \`--timeout\` the whole command (of
+  \`tdb\` commands: the wait for a lock). Over: 5 where something may have been changed, else 1.
+  \`--wait\` waits for the effect of what was started.
+- **Asking first.** What destroys something asks on a terminal; elsewhere it needs \`--yes\` (14).
 - **Errors** are two lines on stderr, \`ctdbx: Cannot ...: why\` and \`hint: ...\`; with
-  \`-o json\` or \`jsonl\` one line \`{"error": {exit, code, message, hint}}\`, for damage
-  also \`kind\` and \`offset\`. stdout then holds data only.
+  \`-o json\` or \`jsonl\` one line, the envelope without data. For damage it has \`kind\` and
+  \`offset\`, too.
 - **Ends.** A reader that goes away (\`| head\`) ends a command quietly; a stdout that is full
   is an error, and so is a closed one, but not behind Node or on Deno, which make it
   /dev/null. SIGINT and SIGTERM end a command with 130 and 143, and leave no unfinished file.
@@ -65,7 +76,7 @@ the folder you stand in.
 `;
 
 /** The page as the command tree says it now. */
-export function commandsPage(): string {
+export async function commandsPage(): Promise<string> {
   const nowhere = new BufferedSink(() => {});
   const world: CommandWorld = {
     terminal: {
@@ -85,35 +96,20 @@ export function commandsPage(): string {
   };
   const codes = tableText([["code", "meaning"], ...Object.entries(EXIT_MEANING)]);
   const parts = [HEAD, `## Exit codes\n\n${codes}`];
-  for (const [words, command] of leaves(commandTree(world, []), "")) {
-    parts.push(section(words, command));
+  for (const part of partsOf(await commandTree(world))) {
+    if (part.inner.length === 0) parts.push(section(part));
   }
   return parts.join("\n");
 }
 
-/** Commands without subcommands, with the words that lead to them; not those that help does not show. */
-function leaves(command: Command, before: string): [string, Command][] {
-  const words = `${before} ${command.name()}`.trim();
-  if (command.commands.length === 0) return [[words, command]];
-  const shown = command.createHelp().visibleCommands(command).filter((inner) =>
-    inner.name() !== "help"
-  );
-  return shown.flatMap((inner) => leaves(inner, words));
-}
-
-function section(words: string, command: Command): string {
-  const usage = command.usage();
-  const rows = command.options.map((option) => {
-    const choices = option.argChoices === undefined ? "" : `: ${option.argChoices.join(", ")}`;
-    const value: unknown = option.defaultValue;
-    const isPlain = option.negate || value === undefined || value === false;
-    const preset = isPlain ? "" : ` (default: ${String(value)})`;
-    return [`\`${option.flags}\``, option.description + choices + preset];
-  });
-  const text = command.description();
-  const sentence = `${text.slice(0, 1).toUpperCase()}${text.slice(1)}.`;
-  const options = rows.length === 0 ? "" : `\n${tableText([["option", ""], ...rows])}`;
-  return `## ${words}\n\n${sentence}\n\n\`\`\`\n${words} ${usage}\n\`\`\`\n${options}`;
+function section({ words, about, usage, args, options }: Part): string {
+  const rows = [
+    ...args.filter((arg) => arg.about !== "").map((arg) => [`\`${arg.name}\``, arg.about]),
+    ...options.map(({ flags, about, more }) => [`\`${flags}\``, about + more]),
+  ];
+  const table = rows.length === 0 ? "" : `\n${tableText([["argument or option", ""], ...rows])}`;
+  const head = `## ctdbx ${words}\n\n${sentence(about)}\n`;
+  return `${head}\n\`\`\`\nctdbx ${words} ${usage}\n\`\`\`\n${table}`;
 }
 
 /** A table as deno fmt wants it: columns padded. The first row is the head. */
@@ -128,9 +124,9 @@ function tableText(rows: readonly (readonly string[])[]): string {
   return line(head) + line(widths.map((width) => "-".repeat(width))) + body.map(line).join("");
 }
 
-function main(words: readonly string[]): number {
+async function main(words: readonly string[]): Promise<number> {
   const path = join(ROOT, PAGE);
-  const page = commandsPage();
+  const page = await commandsPage();
   if (!words.includes("--check")) {
     writeFileSync(path, page);
     return 0;
@@ -140,4 +136,4 @@ function main(words: readonly string[]): number {
   return 1;
 }
 
-if (import.meta.main) process.exitCode = main(process.argv.slice(2));
+if (import.meta.main) process.exitCode = await main(process.argv.slice(2));

@@ -37,6 +37,9 @@ export const TOOLS: readonly Tool[] = [
   { name: "gcc", debian: "gcc" },
   { name: "libc", debian: "libc6-dev", files: ["/usr/include/stdio.h"] },
   { name: "strace", debian: "strace" },
+  { name: "openssl", debian: "openssl" },
+  // Makes terminals.
+  { name: "script", debian: "bsdutils" },
 ];
 
 /** The NATS server, which is got in a way of its own: see build/setup.ts. */

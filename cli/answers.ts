@@ -102,7 +102,9 @@ export function spanText(ms: number): string {
 }
 
 /** What a node is, in words: leader, voter, out (not in the view), this. */
-export function roleText(node: NodeAnswer): string {
+export function roleText(
+  node: Pick<NodeAnswer, "isLeader" | "isVoter" | "isMember" | "isThis">,
+): string {
   const words: string[] = [];
   if (node.isLeader) words.push("leader");
   if (node.isVoter) words.push("voter");

@@ -117,7 +117,7 @@ export function fromText(text: string, encoding: Encoding, what: string): Uint8A
 function fromHex(text: string, what: string): Uint8Array {
   const digits = text.replaceAll(/\s+/g, "");
   if (!/^([0-9a-f]{2})*$/i.test(digits)) {
-    throw usage(`Cannot read ${what}: not pairs of hex digits`);
+    throw usage(`Cannot read ${what}: not pairs of hex digits`, "as 6b6579 for key");
   }
   return Uint8Array.from(digits.match(/../g) ?? [], (pair) => parseInt(pair, 16));
 }
@@ -126,7 +126,7 @@ function fromBase64(text: string, what: string): Uint8Array {
   try {
     return Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
   } catch {
-    throw usage(`Cannot read ${what}: not base64`);
+    throw usage(`Cannot read ${what}: not base64`, "as a2V5 for key");
   }
 }
 

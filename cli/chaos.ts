@@ -183,6 +183,10 @@ class ChaosBus implements Bus {
     return this.#real.status;
   }
 
+  get trouble(): string | undefined {
+    return this.#real.trouble;
+  }
+
   get payloadMax(): number {
     return this.#real.payloadMax;
   }

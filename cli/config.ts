@@ -22,6 +22,9 @@ export const CONFIG_BYTES_MAX = 1024 * 1024;
 /** Longest path of a unix socket that Linux takes, bytes. */
 const SOCKET_PATH_MAX = 107;
 
+/** Everybody may read a file of this mode. */
+const OTHERS_READ = 0o004;
+
 const ETC = "/etc/ctdbx";
 const VAR = "/var/lib/ctdbx";
 const RUN = "/run/ctdbx";
@@ -86,8 +89,11 @@ function named(name: string): NodePaths {
 /** Reads a node's configuration. Throws Failure or CtdbxError "config"; both name the file. */
 export function readConfigFile(path: string): NodeConfig {
   let text: string;
+  let mode: number;
   try {
-    if (statSync(path).size > CONFIG_BYTES_MAX) {
+    const { size, mode: found } = statSync(path);
+    mode = found;
+    if (size > CONFIG_BYTES_MAX) {
       throw usage(`Cannot read ${path}: CONFIG_BYTES_MAX is ${CONFIG_BYTES_MAX} bytes`);
     }
     text = readFileSync(path, "utf8");
@@ -102,5 +108,11 @@ export function readConfigFile(path: string): NodeConfig {
     const [why = ""] = (error instanceof Error ? error.message : String(error)).split("\n");
     throw usage(`Cannot read ${path}: it is no TOML: ${why}`);
   }
-  return readNodeConfig(value, path);
+  const config = readNodeConfig(value, path);
+  const { password, token } = config.nats;
+  if ((password ?? token) === undefined || (mode & OTHERS_READ) === 0) return config;
+  throw usage(
+    `Cannot use ${path}: it holds a secret, and everybody can read it`,
+    `chmod 600 ${path}, and change the secret`,
+  );
 }

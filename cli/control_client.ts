@@ -7,12 +7,15 @@
  */
 
 import { encodeLine, LineReader } from "../actors/control.ts";
+import { readIdentity } from "../actors/storage/node_identity.ts";
+import { RealDisk } from "../transport/real_disk.ts";
 import { CtdbxError } from "../transport/wire/errors.ts";
 import type { ErrorCode } from "../transport/wire/errors.ts";
 import type { Host, Stream } from "../transport/world.ts";
 import type { NodePaths } from "./config.ts";
 import { EXIT, EXIT_OF } from "./exit_codes.ts";
 import { Failure } from "./failure.ts";
+import { nodeHint } from "./nearest.ts";
 
 /** Longest answer, bytes. */
 const ANSWER_BYTES_MAX = 64 * 1024 * 1024;
@@ -50,7 +53,7 @@ export class Daemon {
       throw new Failure(
         EXIT_OF[error.code],
         `Cannot reach the daemon: ${error.message}`,
-        error.code === "not_found" ? "`ctdbx daemon start` starts it" : undefined,
+        error.code === "not_found" ? startHint(paths) : undefined,
       );
     }
     return daemon;
@@ -99,7 +102,7 @@ export class Daemon {
       }
       this.#waiting.delete(id);
       if (error === undefined) waiting.ok(answer.ok);
-      else waiting.fail(new Failure(EXIT_OF[error.code] ?? EXIT.other, error.text));
+      else waiting.fail(failureOf(error.code, error.text));
     }
   }
 
@@ -115,4 +118,26 @@ export class Daemon {
     }
     this.#waiting.clear();
   }
+}
+
+/** What to do about a daemon that does not run. */
+function startHint({ state }: NodePaths): string {
+  try {
+    const identity = readIdentity(new RealDisk(), state);
+    if (identity?.left !== undefined) {
+      return `${identity.name} cannot be started: ${identity.left.why}`;
+    }
+  } catch {
+    // The start says what is wrong with it.
+  }
+  return "`ctdbx daemon start` starts it";
+}
+
+/** A daemon's refusal as a failure, with which node may have been meant when one was not found. */
+function failureOf(code: ErrorCode, text: string): Failure {
+  const [, name, known] = /^Cannot find node (.+): known are (.+)$/.exec(text) ?? [];
+  const hint = name === undefined || known === undefined
+    ? undefined
+    : nodeHint(name, known.split(", "));
+  return new Failure(EXIT_OF[code] ?? EXIT.other, text, hint);
 }

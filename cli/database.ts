@@ -19,6 +19,7 @@ import { CtdbxError } from "../transport/wire/errors.ts";
 import { EXIT } from "./exit_codes.ts";
 import { Failure, requireName, systemFailure, usage } from "./failure.ts";
 import type { CommandWorld, OpenFlags } from "./world.ts";
+import { LOCK_WAIT } from "./world.ts";
 
 /** What the command means to do with the file. */
 export type Purpose = "look" | "change";
@@ -48,7 +49,7 @@ export async function openDatabase(
 ): Promise<Tdb> {
   lookAtFile(path, purpose);
   const options: TdbOptions = {
-    lockTimeoutMs: flags.timeout * 1000,
+    lockTimeoutMs: (flags.timeout ?? LOCK_WAIT.seconds) * 1000,
     ...(flags.lock ? {} : { locking: "none" as const }),
   };
   if (flags.readOnly && purpose === "look") return await openReadOnly(world, path);

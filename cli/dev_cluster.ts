@@ -2,7 +2,8 @@
  * A cluster of this machine, to try things with: one nats-server, N nodes with a supervisor each, below one folder.
  *
  *   HOME/dev.json            how many nodes, which port
- *   HOME/nats/               the server's configuration, store and log
+ *   HOME/nats/               the server's configuration, store and users
+ *   HOME/keys/               keys for the bus: n0.nkey ..., and admin, monitor, client for programs beside
  *   HOME/n0/ n1/ ...         each the home of a node: ctdbx.toml, state/, run/
  *   HOME/keeper.pid          the process that has started all of it, and ends it with itself
  *
@@ -11,22 +12,26 @@
 
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
-import { join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import process from "node:process";
 import { setTimeout as pause } from "node:timers/promises";
 import { genesis } from "../actors/machines/cluster/document.ts";
 import { id128, makeIdentity, readIdentity } from "../actors/storage/node_identity.ts";
 import { MetaFile } from "../actors/storage/meta_file.ts";
+import { tagOfKey } from "../transport/nats_keys.ts";
+import { type NatsRole, natsUsersOf } from "../transport/nats_roles.ts";
 import { RealClock } from "../transport/real_clock.ts";
 import { RealDice } from "../transport/real_dice.ts";
 import { RealDisk } from "../transport/real_disk.ts";
 import { RealHost } from "../transport/real_host.ts";
 import { type NatsServer, startNatsServer } from "../transport/real_nats_server.ts";
+import { type User, USER_ROLES } from "../transport/wire/messages/membership.ts";
 import type { ClusterId, Incarnation, NodeId, Token } from "../transport/wire/terms.ts";
 import type { Child } from "../transport/world.ts";
 import { type NodePaths, pathsInHome } from "./config.ts";
 import { EXIT } from "./exit_codes.ts";
-import { Failure } from "./failure.ts";
+import { Failure, systemFailure } from "./failure.ts";
+import { usersFileText } from "./nats_users.ts";
 import { isAlive, pidIn, supervisorOf, until } from "./processes.ts";
 import { selfCommand } from "./self.ts";
 
@@ -34,6 +39,8 @@ import { selfCommand } from "./self.ts";
 export const DEV_NODES_MAX = 64;
 /** The name of the cluster in subjects. */
 export const DEV_CLUSTER = "dev";
+/** The format that a new one begins with. */
+const DEV_FORMAT = 2;
 /** A supervisor that has died is started again after this, ms. */
 const AGAIN_MS = 500;
 /** A supervisor that is no child of ours gets so long to end, ms. */
@@ -83,21 +90,47 @@ export function keeperOf(home: string): number | undefined {
   return pidIn(path, ["dev", "keep"]) ?? pidIn(path, ["dev", "run"]);
 }
 
-/** Makes the files of a new cluster: identities, the document before all others, configurations. */
-export async function makeCluster(home: string, nodes: number): Promise<DevPlan> {
-  mkdirSync(home, { recursive: true, mode: 0o700 });
+function makeHome(home: string): void {
+  try {
+    mkdirSync(home, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    const { exit, message } = systemFailure(error, `Cannot make a cluster in ${home}`);
+    throw new Failure(exit, message, "--home names another folder");
+  }
+}
+
+/**
+ * Makes the files of a new cluster: identities, keys, the document before all others. `isOpen`: no keys, whoever
+ * reaches the server may say anything.
+ */
+export async function makeCluster(
+  home: string,
+  nodes: number,
+  { isOpen = false }: { readonly isOpen?: boolean } = {},
+): Promise<DevPlan> {
+  makeHome(home);
   const world = { disk: new RealDisk(), dice: new RealDice() };
   const clusterId = id128(world.dice) as ClusterId;
   const ids = Array.from({ length: nodes }, () => id128(world.dice) as NodeId);
+  // Loaded when it is needed: many commands look at this file, and few make keys.
+  const keys = isOpen ? undefined : await import("../transport/real_nkeys.ts");
   const accepted = genesis({
     clusterId,
+    format: DEV_FORMAT,
+    ...keys === undefined ? {} : { users: makeDevUsers(home, keys) },
     nodes: ids.map((nodeId, index) => ({
       nodeId,
       name: `n${index}`,
       addr: `127.0.0.1:${4379 + index}`,
       isVoter: index < 7,
+      ...keys === undefined ? {} : { natsKey: makeDevKey(home, keys, "node", `n${index}`) },
     })),
   });
+  if (!isOpen) {
+    const known = usersFileText(DEV_CLUSTER, natsUsersOf(accepted), accepted.version);
+    mkdirSync(join(home, "nats"), { recursive: true, mode: 0o700 });
+    writeFileSync(devUsersFile(home), known, { mode: 0o600 });
+  }
   for (const [index, nodeId] of ids.entries()) {
     const { state } = devNode(home, index);
     const { diskId } = await makeIdentity(world, state, { name: `n${index}`, nodeId });
@@ -112,6 +145,42 @@ export async function makeCluster(home: string, nodes: number): Promise<DevPlan>
   const plan = { nodes, port: 0, clusterId };
   writePlan(home, plan);
   return plan;
+}
+
+/** What makes keys. */
+type Nkeys = typeof import("../transport/real_nkeys.ts");
+
+/** Somebody of each role beside the nodes. */
+function makeDevUsers(home: string, keys: Nkeys): User[] {
+  return USER_ROLES.map((role) => {
+    const natsKey = makeDevKey(home, keys, role, role);
+    return { role, name: role, natsKey, tag: tagOfKey(natsKey) };
+  });
+}
+
+/** Makes a key and its file; answers the public key. */
+function makeDevKey(home: string, keys: Nkeys, role: NatsRole, name: string): string {
+  const { seed, publicKey } = keys.newNkey();
+  const path = devKey(home, name);
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  const text = keys.keyFileText({ role, name, cluster: DEV_CLUSTER, seed });
+  writeFileSync(path, text, { mode: 0o600 });
+  return publicKey;
+}
+
+/** Path of the key of a node, or of "admin", "monitor", "client". */
+export function devKey(home: string, name: string): string {
+  return join(home, "keys", `${name}.nkey`);
+}
+
+/** Who may connect; a cluster that was made before there were roles has no such file, and everybody may. */
+function devUsersFile(home: string): string {
+  return join(home, "nats", "users.conf");
+}
+
+/** Has the cluster of this folder roles? */
+export function hasRoles(home: string): boolean {
+  return existsSync(devUsersFile(home));
 }
 
 /** Forgets a cluster that is down: all its files. */
@@ -131,6 +200,14 @@ export function nodeIds(home: string, plan: DevPlan): NodeId[] {
 
 function writeConfig(home: string, index: number, port: number, nodes: number): void {
   const lock = nodes === 1 ? "single" : "jetstream";
+  const roles = hasRoles(home)
+    ? `nkey = ${quoted(devKey(home, `n${index}`))}
+
+[nats.users]
+file = ${quoted(devUsersFile(home))}
+pid = ${quoted(devPidFile(home))}
+`
+    : "";
   const text = `# Made by \`ctdbx dev up\`.
 cluster = "${DEV_CLUSTER}"
 name = "n${index}"
@@ -138,12 +215,21 @@ chaos = true
 
 [nats]
 servers = ["127.0.0.1:${port}"]
-
+${roles}
 [lock]
 kind = "${lock}"
 `;
   mkdirSync(join(home, `n${index}`), { recursive: true, mode: 0o700 });
   writeFileSync(devNode(home, index).config, text, { mode: 0o600 });
+}
+
+/** A text of TOML. */
+function quoted(path: string): string {
+  return JSON.stringify(path);
+}
+
+function devPidFile(home: string): string {
+  return join(home, "nats", "nats.pid");
 }
 
 /** A cluster whose processes are children of this one. */
@@ -191,6 +277,7 @@ export class KeptCluster {
   }
 
   #startServer(port: number): Promise<NatsServer> {
+    rmSync(devPidFile(this.#home), { force: true });
     const folder = join(this.#home, "nats");
     return startNatsServer(
       { host: this.#host, disk: new RealDisk(), clock: new RealClock() },
@@ -198,6 +285,8 @@ export class KeptCluster {
         name: "ctdbx-dev",
         folder,
         storeFolder: join(folder, "store"),
+        pidFile: devPidFile(this.#home),
+        ...hasRoles(this.#home) ? { roles: { cluster: DEV_CLUSTER, users: "users.conf" } } : {},
         client: { host: "127.0.0.1", port },
       },
     );

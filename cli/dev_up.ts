@@ -6,7 +6,7 @@
 
 import { look } from "./commands/asking.ts";
 import type { DevPlan } from "./dev_cluster.ts";
-import { devNode, makeCluster, readPlan } from "./dev_cluster.ts";
+import { devNode, hasRoles, makeCluster, readPlan } from "./dev_cluster.ts";
 import { EXIT } from "./exit_codes.ts";
 import { Failure } from "./failure.ts";
 import { until } from "./processes.ts";
@@ -14,10 +14,21 @@ import { until } from "./processes.ts";
 /** A node of this machine that has not answered after this is stopped or hangs, ms. */
 export const SILENT_MS = 1000;
 
-/** The cluster of a folder, made when there is none. */
-export async function plannedCluster(home: string, nodes: number | undefined): Promise<DevPlan> {
+/** The cluster of a folder, made when there is none; `isOpen`: without keys, for everybody. */
+export async function plannedCluster(
+  home: string,
+  nodes: number | undefined,
+  isOpen = false,
+): Promise<DevPlan> {
   const plan = readPlan(home);
-  if (plan === undefined) return await makeCluster(home, nodes ?? 3);
+  if (plan === undefined) return await makeCluster(home, nodes ?? 3, { isOpen });
+  if (isOpen && hasRoles(home)) {
+    throw new Failure(
+      EXIT.conflict,
+      `Cannot open the cluster in ${home}: it was made with keys`,
+      "`ctdbx dev down --remove` forgets it",
+    );
+  }
   if (nodes === undefined || nodes === plan.nodes) return plan;
   throw new Failure(
     EXIT.conflict,

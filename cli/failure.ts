@@ -29,6 +29,9 @@ export class Failure extends Error {
   }
 }
 
+/** What to do about a wrong call when nothing better is known. */
+export const HELP = "--help after a command shows its arguments and options";
+
 /** A wrong call: exit code 2. */
 export function usage(message: string, hint?: string): Failure {
   return new Failure(EXIT.usage, message, hint);
@@ -45,9 +48,17 @@ export function systemFailure(error: unknown, cannot: string): Failure {
         "check the name",
       );
     case "ENOTDIR":
-      return new Failure(EXIT.notFound, `${cannot}: a part of the path is not a folder`);
+      return new Failure(
+        EXIT.notFound,
+        `${cannot}: a part of the path is not a folder`,
+        "check the path",
+      );
     case "EROFS":
-      return new Failure(EXIT.denied, `${cannot}: the file system takes no writes`);
+      return new Failure(
+        EXIT.denied,
+        `${cannot}: the file system takes no writes`,
+        "mount it for writing, or name another place",
+      );
     case "EACCES":
     case "EPERM":
       return new Failure(EXIT.denied, `${cannot}: permission denied`, "run it as the file's owner");
@@ -103,11 +114,19 @@ function hintOf(error: CtdbxError): string | undefined {
     : HINTS[error.code];
 }
 
+/** What to do by exit code, where nothing better is known. */
+const FALLBACKS: Partial<Record<ExitCode, string>> = {
+  [EXIT.usage]: HELP,
+  [EXIT.unknownOutcome]: "look how it is before you repeat it",
+  [EXIT.noQuorum]: "`ctdbx cluster explain` says who is missing",
+};
+
 /** Turns whatever was thrown into what is shown. */
 export function reportOf(error: unknown): Report {
   if (error instanceof Failure) {
     const code = Object.entries(EXIT).find(([, exit]) => exit === error.exit)?.[0] ?? "other";
-    return { exit: error.exit, code, message: error.message, ...some("hint", error.hint) };
+    const hint = error.hint ?? FALLBACKS[error.exit];
+    return { exit: error.exit, code, message: error.message, ...some("hint", hint) };
   }
   if (error instanceof CtdbxError) {
     const place = error instanceof CorruptError ? { kind: error.kind, offset: error.offset } : {};
@@ -129,11 +148,6 @@ export function reportText(report: Report): string {
   const stack = report.stack === undefined ? "" : `${report.stack}\n`;
   const hint = report.hint === undefined ? "" : `hint: ${oneLine(report.hint)}\n`;
   return `${stack}ctdbx: ${oneLine(report.message)}\n${hint}`;
-}
-
-/** The report as one line of JSON. */
-export function reportJson(report: Report): string {
-  return `${JSON.stringify({ error: report })}\n`;
 }
 
 function some<Name extends string>(

@@ -6,8 +6,7 @@
 
 import type { HistoryAnswer, LeaderAnswer } from "./answers.ts";
 import { spanText } from "./answers.ts";
-import { lookAround, type Relayed } from "./commands/asking.ts";
-import type { NodePaths } from "./config.ts";
+import type { Asked, Relayed } from "./commands/asking.ts";
 
 /** All that is known of it. */
 export interface LeaderReason {
@@ -39,12 +38,12 @@ const STORY_MS = 5000;
 
 /** Asks around. `said`: what the leader, or else the asked node, says of the leader. Throws what asking throws. */
 export async function leaderReason(
-  paths: NodePaths,
+  asked: Asked,
   leader: string,
   said: LeaderAnswer,
 ): Promise<LeaderReason> {
-  const views = await lookAround<LeaderAnswer>(paths, "all", "leader show");
-  const histories = await lookAround<HistoryAnswer[]>(paths, "all", "leader history");
+  const views = await asked.around<LeaderAnswer>("all", "leader show");
+  const histories = await asked.around<HistoryAnswer[]>("all", "leader history");
   const isOther = ({ name, ok }: Relayed<LeaderAnswer>) =>
     name !== leader && ok?.rank !== undefined;
   const next = views.filter(isOther)

@@ -1,16 +1,21 @@
 /**
  * The program `ctdbx`: the process's own world for one run.
  *
+ * What it runs is loaded when it is known that this is the main thread: a packed program is also the file of its
+ * threads, which need little of it.
+ *
  * Does NOT promise: to leave time for anything that is still under way when a command has ended.
  */
 
 import process from "node:process";
-import { RealImageStore } from "../transport/real_image.ts";
-import { run } from "./run.ts";
-import { realTerminal } from "./terminal.ts";
+import type { RealImageStore as Store } from "../transport/real_image.ts";
+import { servesAsThread } from "./threads.ts";
 
-if (import.meta.main) {
-  let store: RealImageStore | undefined;
+async function main(): Promise<void> {
+  const { RealImageStore } = await import("../transport/real_image.ts");
+  const { run } = await import("./run.ts");
+  const { realTerminal } = await import("./terminal.ts");
+  let store: Store | undefined;
   const world = {
     terminal: realTerminal(),
     // Not before it is needed: --help shall not reserve 4 GiB of addresses.
@@ -21,3 +26,5 @@ if (import.meta.main) {
   // Not exitCode: the thread that waits for locks may keep the process alive.
   process.exit(await run(process.argv.slice(2), world));
 }
+
+if (import.meta.main && !await servesAsThread(import.meta.url)) await main();

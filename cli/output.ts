@@ -18,8 +18,8 @@ export const FORMATS = ["table", "json", "jsonl", "csv"] as const;
 /** One of them. */
 export type Format = (typeof FORMATS)[number];
 
-/** What a cell can hold. Undefined is an empty cell, and null in JSON. */
-export type Cell = string | number | bigint | boolean | undefined;
+/** What a cell can hold. Undefined and null are an empty cell, and null in JSON. */
+export type Cell = string | number | bigint | boolean | null | undefined;
 /** One row; its property names are those of JSON and of the CSV header. */
 export type Row = Readonly<Record<string, Cell>>;
 
@@ -27,6 +27,8 @@ export type Row = Readonly<Record<string, Cell>>;
 export interface Column {
   readonly name: string;
   readonly title: string;
+  /** Left out of a table in whose first rows it is empty. */
+  readonly whenSet?: boolean;
 }
 
 /** Rows that a table looks at before it prints. */
@@ -44,7 +46,7 @@ export interface Look {
 export class RowWriter {
   readonly #sink: Sink;
   readonly #look: Look;
-  readonly #columns: readonly Column[];
+  #columns: readonly Column[];
   #waiting: Row[] = [];
   #widths: number[] | undefined;
   /** Columns that align right: those with a number in the rows that were looked at. */
@@ -88,6 +90,9 @@ export class RowWriter {
   }
 
   #tableHead(): void {
+    this.#columns = this.#columns.filter(({ name, whenSet }) =>
+      whenSet !== true || this.#waiting.some((row) => !isEmpty(row[name]))
+    );
     const widths = this.#columns.map(({ name, title }) =>
       Math.max(title.length, ...this.#waiting.map((row) => tableCell(row[name]).length))
     );
@@ -119,7 +124,7 @@ export function writeObject(sink: Sink, look: Look, columns: readonly Column[], 
   if (look.format === "table") {
     const width = Math.max(...columns.map(({ title }) => title.length));
     for (const { name, title } of columns) {
-      if (row[name] === undefined) continue;
+      if (isEmpty(row[name])) continue;
       const label = title.padEnd(width);
       const value = oneLine(String(row[name]));
       sink.write(`${look.color ? `\x1b[1m${label}\x1b[0m` : label}  ${value}\n`);
@@ -145,14 +150,14 @@ export function json(value: unknown, indent?: number): string {
 
 function csvLine(cells: readonly Cell[]): string {
   const texts = cells.map((cell) => {
-    const text = cell === undefined ? "" : String(cell);
+    const text = isEmpty(cell) ? "" : String(cell);
     return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
   });
   return `${texts.join(",")}\n`;
 }
 
 function tableCell(cell: Cell): string {
-  const text = oneLine(cell === undefined ? "-" : String(cell));
+  const text = oneLine(isEmpty(cell) ? "-" : String(cell));
   return text.length > CELL_MAX ? `${text.slice(0, CELL_MAX - 1)}…` : text;
 }
 
@@ -160,6 +165,10 @@ function tableCell(cell: Cell): string {
 export function oneLine(text: string): string {
   // deno-lint-ignore no-control-regex
   return text.replaceAll(/[\u0000-\u001f\u007f-\u009f]/g, "�");
+}
+
+function isEmpty(cell: Cell): boolean {
+  return cell === undefined || cell === null;
 }
 
 function isNumber(cell: Cell): boolean {

@@ -8,24 +8,16 @@
  */
 
 import { Command, CommanderError } from "commander";
-import { addClusterCommands } from "./commands/cluster.ts";
-import { addClusterBench } from "./commands/bench.ts";
-import { addDaemonCommands } from "./commands/daemon.ts";
-import { addDevCommands } from "./commands/dev.ts";
-import { addLeaderCommands } from "./commands/leader.ts";
-import { addLockCommands } from "./commands/lock.ts";
-import { addLockShowCommand } from "./commands/lock_show.ts";
-import { addNatsCommands } from "./commands/nats.ts";
-import { addNodeCommands } from "./commands/node.ts";
-import { addSlotCommands } from "./commands/slot.ts";
-import { addSimCommands } from "./commands/sim.ts";
-import { addTdbCommands } from "./commands/tdb.ts";
-import { addWatchCommand } from "./commands/watch.ts";
+import { GROUPS } from "./commands/groups.ts";
+import { Reported, wordsOf } from "./declare.ts";
 import type { ExitCode } from "./exit_codes.ts";
 import { EXIT, EXIT_MEANING } from "./exit_codes.ts";
 import type { Report } from "./failure.ts";
-import { reportJson, reportOf, reportText } from "./failure.ts";
+import { reportOf, reportText } from "./failure.ts";
+import { failedEnvelope } from "./result.ts";
 import { ClosedPipe } from "./terminal.ts";
+import { commandOf, schemaAnswer, usageReport, wantsJson, wantsSchema } from "./usage.ts";
+import { Verdict } from "./verdict.ts";
 import type { CommandWorld } from "./world.ts";
 
 /** The version that --version prints; package.json says the same (test/cli/run.test.ts). */
@@ -35,40 +27,62 @@ export const VERSION = "0.1.0";
 export async function run(words: readonly string[], world: CommandWorld): Promise<ExitCode> {
   const { out, err } = world.terminal;
   const reports: Report[] = [];
-  // Commander's own words are held back until it is known in which form they are wanted.
-  const said: string[] = [];
+  const form = wantsJson(words);
+  let command: Command | undefined;
+  let verdict: ExitCode = EXIT.ok;
   try {
-    await commandTree(world, said).parseAsync(words, { from: "user" });
+    const tree = await commandTree(world, words);
+    command = commandOf(tree, words).command;
+    if (wantsSchema(words)) out.write(schemaAnswer(tree, words));
+    else await tree.parseAsync(words, { from: "user" });
   } catch (error) {
-    reports.push(...reportsOf(error, said));
+    if (error instanceof Verdict) verdict = error.exit;
+    else reports.push(...reportsOf(error, command));
+    // With -o json there is one value on stdout, whatever happens.
+    const isUsage = error instanceof CommanderError && reports[0] !== undefined;
+    if (isUsage && form === "json") {
+      out.write(failedEnvelope(nameOf(command), reports[0] as Report));
+    }
   }
   // What was found goes first, and what becomes of it is part of the outcome.
   try {
     out.flush();
   } catch (error) {
-    reports.push(...reportsOf(error, said));
+    reports.push(...reportsOf(error, command));
   }
   try {
-    const asText = wantsJson(words) ? reportJson : reportText;
-    for (const report of reports) err.write(asText(report));
+    for (const report of reports) {
+      err.write(form === undefined ? reportText(report) : failedEnvelope(nameOf(command), report));
+    }
     err.flush();
   } catch {
     // There is no other place to say it; the exit code still does.
   }
-  return reports[0]?.exit ?? EXIT.ok;
+  return reports[0]?.exit ?? verdict;
+}
+
+function nameOf(command: Command | undefined): string {
+  return command === undefined ? "" : wordsOf(command);
 }
 
 /** What is to be said about an error: nothing, when it only ended the command. */
-function reportsOf(error: unknown, said: readonly string[]): Report[] {
+function reportsOf(error: unknown, command: Command | undefined): Report[] {
   // `| head` has seen enough: that is how it should end.
   if (error instanceof ClosedPipe) return [];
+  if (error instanceof Reported) return [error.report];
   if (!(error instanceof CommanderError)) return [reportOf(error)];
-  const report = usageReport(error, said);
+  const report = usageReport(error, command);
   return report === undefined ? [] : [report];
 }
 
-/** The tree of all commands; `said` takes what commander would print on stderr. docs are made from it, too. */
-export function commandTree(world: CommandWorld, said: string[]): Command {
+/**
+ * The tree of all commands. With `words` only the commands of the first of them are loaded, and of the others names and
+ * descriptions. Documents are made from the whole tree.
+ */
+export async function commandTree(
+  world: CommandWorld,
+  words?: readonly string[],
+): Promise<Command> {
   const { out, columns } = world.terminal;
   const program = new Command("ctdbx")
     .description("A clustered trivial database: TDB files, shared")
@@ -76,25 +90,20 @@ export function commandTree(world: CommandWorld, said: string[]): Command {
     .exitOverride()
     .configureOutput({
       writeOut: (text) => out.write(text),
-      writeErr: (text) => said.push(text),
+      // What it would say on stderr is said in our words; see usage.ts.
+      writeErr: () => {},
       getOutHelpWidth: () => columns,
       getErrHelpWidth: () => columns,
-      outputError: (text) => said.push(text),
+      outputError: () => {},
     })
     .addHelpText("after", () => `\n${exitCodeHelp()}`);
-  addClusterCommands(program, world);
-  addNodeCommands(program, world);
-  addLeaderCommands(program, world);
-  addSlotCommands(program, world);
-  addWatchCommand(program, world);
-  addClusterBench(program, world);
-  addDaemonCommands(program, world);
-  addDevCommands(program, world);
-  addSimCommands(program, world);
-  addTdbCommands(program, world);
-  addNatsCommands(program, world);
-  addLockCommands(program, world);
-  addLockShowCommand(program, world);
+  const [first] = words ?? [];
+  // `help WORD` shows what is in it.
+  const wanted = first === "help" ? words?.[1] : first;
+  for (const { name, about, hidden = false, add } of GROUPS) {
+    if (words === undefined || name === wanted) await add(program, world);
+    else program.command(name, { hidden }).description(about);
+  }
   return program;
 }
 
@@ -104,42 +113,4 @@ export function exitCodeHelp(): string {
     `  ${code.padStart(2)}  ${text}`
   );
   return `Exit codes:\n${lines.join("\n")}\n`;
-}
-
-const HELP = "--help after a command shows its arguments and options";
-const HINTS: Readonly<Record<string, string>> = {
-  "commander.unknownOption": `a key or value that begins with - goes after --; ${HELP}`,
-};
-
-/** What commander refused, in our words; undefined when it only printed help or the version. */
-function usageReport(error: CommanderError, said: readonly string[]): Report | undefined {
-  if (error.exitCode === 0) return undefined;
-  // A command that needs a subcommand: commander has put its help into `said`.
-  if (error.code === "commander.help") {
-    const [first = ""] = said.join("").split("\n");
-    return {
-      exit: EXIT.usage,
-      code: "usage",
-      message: `Cannot tell what to do: a command is missing (${first})`,
-      hint: "--help lists the commands",
-    };
-  }
-  const [reason = "", ...rest] = error.message.replace(/^error: /, "").split("\n");
-  const suggestion = rest.join(" ").replace(/[()]/g, "").trim();
-  return {
-    exit: EXIT.usage,
-    code: "usage",
-    message: `Cannot understand the command: ${reason}`,
-    hint: suggestion === "" ? HINTS[error.code] ?? HELP : suggestion,
-  };
-}
-
-/** Errors follow the form of the output, also when the rest of the command line could not be understood. */
-function wantsJson(words: readonly string[]): boolean {
-  const end = words.indexOf("--");
-  const before = end < 0 ? words : words.slice(0, end);
-  return before.some((word, index) =>
-    /^(-o|--output=)jsonl?$/.test(word) ||
-    (/^jsonl?$/.test(word) && /^(-o|--output)$/.test(before[index - 1] ?? ""))
-  );
 }

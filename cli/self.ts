@@ -1,16 +1,36 @@
 /**
  * This program, as a command that starts it again.
  *
- * Does NOT promise: anything when the checkout has moved meanwhile.
+ *   binary    the program alone
+ *   bundle    runtime and bundle           (the bundler gives all modules the bundle's own import.meta.url)
+ *   sources   runtime and cli/main.ts
+ *
+ * Does NOT promise: anything when the checkout, the bundle or the binary has moved meanwhile.
  */
 
+import { basename } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
+import { thisBuild } from "../transport/real_build.ts";
 
-/** The words before the arguments: runtime and script. */
+/** The words before the arguments: runtime and script, or the binary. */
 export function selfCommand(): string[] {
-  const main = fileURLToPath(new URL("./main.ts", import.meta.url));
-  return process.versions["deno"] === undefined
-    ? [process.execPath, main]
-    : [process.execPath, "run", "-A", "--quiet", main];
+  const kind = thisBuild()?.kind;
+  if (kind === "binary") return [process.execPath];
+  const script = fileURLToPath(
+    kind === "bundle" ? import.meta.url : new URL("./main.ts", import.meta.url),
+  );
+  if (process.versions["deno"] === undefined) return [process.execPath, script];
+  // A bundle needs no configuration and no packages, so it shall not look for any above its folder.
+  const alone = kind === "bundle" ? ["--no-config", "--no-lock"] : [];
+  return [process.execPath, "run", "-A", "--quiet", ...alone, script];
+}
+
+/** What a user types for this program, for hints that are to be copied. */
+export function typedCommand(): string {
+  const kind = thisBuild()?.kind;
+  if (kind === "binary") return "ctdbx";
+  if (kind === undefined) return "npm run -s ctdbx --";
+  const runtime = process.versions["deno"] === undefined ? "bun" : "deno run -A";
+  return `${runtime} ${basename(fileURLToPath(import.meta.url))}`;
 }

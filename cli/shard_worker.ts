@@ -1,21 +1,15 @@
 /**
  * The thread of a shard: its own world, and in it what the main thread asks for.
  *
- * Started with the configuration of its node as the first message; everything after that is Comlink's.
+ * It says that it is here, is told the configuration of its node, and says "ready"; everything after is Comlink's.
  *
  * Does NOT promise: to end by itself; the main thread ends it.
  */
 
 import { exposeShard } from "../actors/worker.ts";
-import type { NodeConfig } from "../actors/node_config.ts";
 import { Shard } from "../actors/shard.ts";
 import { nodeWorld } from "./node_world.ts";
-
-/** The first message to the thread. */
-export interface ThreadStart {
-  readonly config: NodeConfig;
-  readonly logPath: string | undefined;
-}
+import { THREAD_HERE, type ThreadStart } from "./thread_start.ts";
 
 /** What a worker's global scope is here. */
 interface ThreadScope {
@@ -44,3 +38,4 @@ scope.addEventListener("message", ({ data }: MessageEvent<ThreadStart>) => {
     ));
   scope.postMessage("ready");
 }, { once: true });
+scope.postMessage(THREAD_HERE);

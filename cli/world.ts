@@ -23,7 +23,7 @@ export interface CommandWorld {
 /** Options of every command that opens a database. */
 export interface OpenFlags {
   /** Seconds to wait for a lock. */
-  readonly timeout: number;
+  readonly timeout?: number;
   readonly readOnly?: boolean;
   /** Commander's form of --no-lock. */
   readonly lock: boolean;
@@ -42,11 +42,12 @@ export interface EncodingFlags {
   readonly escaped?: boolean;
 }
 
-/** Adds --timeout and --no-lock; --read-only for commands that only look. */
+/** The --timeout of a command that opens a database; the options of openOptions() go with it. */
+export const LOCK_WAIT = { text: "wait so long for a lock", seconds: 10 } as const;
+
+/** Adds --no-lock; --read-only for commands that only look. */
 export function openOptions(command: Command, looksOnly: boolean): Command {
-  command
-    .option("--timeout <seconds>", "wait so long for a lock", seconds, 10)
-    .option("--no-lock", "take no locks: only for files that nobody else uses");
+  command.option("--no-lock", "take no locks: only for files that nobody else uses");
   if (looksOnly) {
     command.option(
       "--read-only",

@@ -7,8 +7,6 @@
  */
 
 import { existsSync } from "node:fs";
-import process from "node:process";
-import type { Command } from "commander";
 import { RealHost } from "../../transport/real_host.ts";
 import type { NodePaths } from "../config.ts";
 import { findNode, hasNodes } from "../config.ts";
@@ -16,6 +14,9 @@ import { Daemon } from "../control_client.ts";
 import { devHome, devNode, keeperOf, readPlan } from "../dev_cluster.ts";
 import { EXIT } from "../exit_codes.ts";
 import { Failure } from "../failure.ts";
+import type { HomeFlags } from "../home_option.ts";
+
+export { type HomeFlags, homeOption } from "../home_option.ts";
 
 /** How long the answer to a command is waited for, ms. */
 const ANSWER_MS = 20_000;
@@ -23,13 +24,6 @@ const ANSWER_MS = 20_000;
 export const LOOK_MS = 5000;
 /** Of several nodes of this machine the first is taken that answers within this, ms. */
 const TRY_MS = 1000;
-
-/** Which node of this machine. */
-export interface HomeFlags {
-  readonly home?: string;
-  /** The name of a node in /etc/ctdbx. */
-  readonly nodeName?: string;
-}
 
 /** What one node answered to a relayed question; `error`: why it did not. */
 export interface Relayed<T> {
@@ -41,12 +35,37 @@ export interface Relayed<T> {
   readonly error?: string;
 }
 
-/** Adds --home and --node-name. */
-export function homeOption(command: Command): Command {
-  const home = process.env["CTDBX_HOME"];
-  return command
-    .option("--home <folder>", "folder of the node, or of a dev cluster (CTDBX_HOME)", home)
-    .option("--node-name <name>", "a node of this machine: /etc/ctdbx/NAME.toml");
+/** The node that a command asks, with the time limits of its options. */
+export class Asked {
+  readonly paths: NodePaths;
+  readonly #requestMs: number | undefined;
+
+  private constructor(paths: NodePaths, requestMs: number | undefined) {
+    this.paths = paths;
+    this.#requestMs = requestMs;
+  }
+
+  /** The one that the options mean. Throws Failure (usage or not found). */
+  static async of(flags: HomeFlags & { readonly requestTimeout?: number }): Promise<Asked> {
+    const { requestTimeout } = flags;
+    const paths = await askedNode(flags);
+    return new Asked(paths, requestTimeout === undefined ? undefined : 1000 * requestTimeout);
+  }
+
+  /** A question that changes nothing. Throws Failure. */
+  async look(verb: string, args: Readonly<Record<string, unknown>> = {}): Promise<unknown> {
+    return await look(this.paths, verb, args, this.#requestMs ?? LOOK_MS);
+  }
+
+  /** A command. Throws Failure; "unknown outcome" when no answer came. */
+  async ask(verb: string, args: Readonly<Record<string, unknown>> = {}): Promise<unknown> {
+    return await askOnce(this.paths, verb, args, this.#requestMs ?? ANSWER_MS);
+  }
+
+  /** A question to other nodes, by way of this one: "all", "others", or names and numbers. Throws Failure. */
+  async around<T>(nodes: string, verb: string): Promise<Relayed<T>[]> {
+    return await this.look("relay", { verb, nodes }) as Relayed<T>[];
+  }
 }
 
 /**
@@ -108,13 +127,17 @@ export async function look(
   }
 }
 
-/** Asks other nodes through the daemon: "all", "others", or names and numbers with commas between. */
-export async function lookAround<T>(
-  paths: NodePaths,
-  nodes: string,
-  verb: string,
-): Promise<Relayed<T>[]> {
-  return await look(paths, "relay", { verb, nodes }) as Relayed<T>[];
+/** When some nodes did not answer: exit code 9, or 1 when none did. */
+export function silence(answers: readonly Relayed<unknown>[]): Failure | undefined {
+  const silent = answers.filter(({ ok }) => ok === undefined);
+  const [first] = silent;
+  if (first === undefined) return undefined;
+  const names = silent.map(({ name }) => name).join(", ");
+  return new Failure(
+    silent.length === answers.length ? EXIT.other : EXIT.partial,
+    `Cannot ask ${names}: ${first.error ?? "no answer"}`,
+    "`ctdbx cluster status` shows which nodes are heard",
+  );
 }
 
 function inTime<T>(answer: Promise<T>, timeoutMs: number): Promise<T> {

@@ -9,80 +9,88 @@
 
 import type { Command } from "commander";
 import { measure } from "../../actors/machines/sim/metadata/traffic.ts";
+import { declare, type Task } from "../declare.ts";
 import { failoverTrial } from "../failover_trial.ts";
-import type { Column } from "../output.ts";
-import { RowWriter } from "../output.ts";
 import { progress } from "../progress.ts";
-import type { CommandWorld, OutputFlags } from "../world.ts";
-import { lookOf, nextTurn, outputOptions, whole } from "../world.ts";
+import { type RowOf, rows } from "../result.ts";
+import { int, ms, num, text } from "../schema.ts";
+import type { CommandWorld } from "../world.ts";
+import { nextTurn, whole } from "../world.ts";
 
-const columns = (...pairs: [string, string][]): Column[] =>
-  pairs.map(([name, title]) => ({ name, title }));
-
-const FAILOVER = columns(["what", "What"], ["ms", "Ms"]);
-const META = columns(
-  ["nodes", "Nodes"],
-  ["changes", "Changes"],
-  ["perChange", "Deliveries per change"],
-  ["mostBeyond", "Beyond interested"],
-  ["medianBytes", "B/s, median node"],
-  ["medianMessages", "Messages/s, median node"],
-  ["leaderBytes", "B/s, leader"],
-  ["hash", "Hash"],
-);
+const FAILOVER = rows({
+  what: text("What", "what was done, and what was waited for"),
+  ms: ms("Ms", "how long it took"),
+});
+const META = rows({
+  nodes: int("Nodes", "in the cluster"),
+  changes: int("Changes", "that were written"),
+  perChange: num("Deliveries per change", "messages that carried one change"),
+  mostBeyond: num("Beyond interested", "most deliveries of a change to nodes that did not want it"),
+  medianBytes: num("B/s, median node", "sent and received by the node in the middle", "bytes/s"),
+  medianMessages: num("Messages/s, median node", "the same in messages", "1/s"),
+  leaderBytes: num("B/s, leader", "sent and received by the leader", "bytes/s"),
+  hash: text("Hash", "of all that happened: equal runs have equal ones"),
+});
 /** Sizes of the clusters. */
 const SIZES = [10, 30, 100, 300, 1000];
 
 /** Adds `ctdbx bench`. */
 export function addClusterBench(program: Command, world: CommandWorld): void {
   const bench = program.command("bench").description("what the cluster costs on this machine");
-  outputOptions(bench.command("failover"))
-    .description(
-      "real processes and real faults: how long until all is well again (about a minute)",
-    )
-    .option("--nodes <count>", "how many nodes", whole(3, 16), 3)
-    .action((flags: OutputFlags & { nodes: number }) => failover(world, flags));
-  outputOptions(bench.command("meta"))
-    .description(
-      "messages and bytes of free metadata in clusters of 10 to 1000 nodes, in virtual time",
-    )
-    .option("--nodes-max <count>", "the largest cluster", whole(10, 1000), 1000)
-    .option("--seconds <count>", "simulated seconds that are measured", whole(10, 3600), 60)
-    .option("--loss <count>", "messages lost in 1000", whole(0, 500), 0)
-    .action((flags: MetaFlags) => meta(world, flags));
+  declare<FailoverFlags, RowOf<typeof FAILOVER>>(
+    bench.command("failover")
+      .description(
+        "real processes and real faults: how long until all is well again (about a minute)",
+      )
+      .option("--nodes <count>", "how many nodes", whole(3, 16), 3),
+    world,
+    { result: FAILOVER },
+    failover,
+  );
+  declare<MetaFlags, RowOf<typeof META>>(
+    bench.command("meta")
+      .description(
+        "messages and bytes of free metadata in clusters of 10 to 1000 nodes, in virtual time",
+      )
+      .option("--nodes-max <count>", "the largest cluster", whole(10, 1000), 1000)
+      .option("--seconds <count>", "simulated seconds that are measured", whole(10, 3600), 60)
+      .option("--loss <count>", "messages lost in 1000", whole(0, 500), 0),
+    world,
+    { result: META },
+    meta,
+  );
 }
 
-interface MetaFlags extends OutputFlags {
+interface FailoverFlags {
+  readonly nodes: number;
+}
+
+interface MetaFlags {
   readonly nodesMax: number;
   readonly seconds: number;
   readonly loss: number;
 }
 
 async function failover(
-  world: CommandWorld,
-  flags: OutputFlags & { nodes: number },
+  { world, flags, out }: Task<FailoverFlags, RowOf<typeof FAILOVER>>,
 ): Promise<void> {
-  const { out } = world.terminal;
-  const rows = new RowWriter(out, lookOf(world, flags), FAILOVER);
   const bar = progress(world.terminal, "failing over");
   let done = 0;
   try {
     await failoverTrial(flags.nodes, ({ what, ms }) => {
-      rows.row({ what, ms: Math.round(ms) });
+      out.row({ what, ms: Math.round(ms) });
       bar.at(++done, 0);
     });
   } finally {
     bar.end();
   }
-  rows.end();
 }
 
-async function meta(world: CommandWorld, flags: MetaFlags): Promise<void> {
-  const rows = new RowWriter(world.terminal.out, lookOf(world, flags), META);
+async function meta({ flags, out }: Task<MetaFlags, RowOf<typeof META>>): Promise<void> {
   for (const nodes of SIZES.filter((size) => size <= flags.nodesMax)) {
     await nextTurn();
     const found = measure(nodes, 1000 * flags.seconds, flags.loss, 1);
-    rows.row({
+    out.row({
       nodes,
       changes: found.changes,
       perChange: Number(found.perChange.toFixed(2)),
@@ -93,5 +101,4 @@ async function meta(world: CommandWorld, flags: MetaFlags): Promise<void> {
       hash: found.hash,
     });
   }
-  rows.end();
 }

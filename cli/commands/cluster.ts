@@ -9,120 +9,144 @@
 
 import type { Command } from "commander";
 import { RealHost } from "../../transport/real_host.ts";
-import {
-  type ClusterAnswer,
-  columnsOf,
-  type NodeAnswer,
-  roleText,
-  versionText,
-} from "../answers.ts";
+import { type ClusterAnswer, versionText } from "../answers.ts";
 import type { Condition } from "../conditions.ts";
 import { CONDITION_FORMS, parseCondition } from "../conditions.ts";
-import type { NodePaths } from "../config.ts";
 import { Daemon } from "../control_client.ts";
+import { declare, type Task } from "../declare.ts";
 import { EXIT } from "../exit_codes.ts";
 import { Failure, usage } from "../failure.ts";
-import type { Column, Look, Row } from "../output.ts";
-import { json, oneLine, RowWriter } from "../output.ts";
+import { oneLine } from "../output.ts";
+import { object, type RowOf } from "../result.ts";
+import type { ResultWriter } from "../result_writer.ts";
+import { flag, int, list, maybe, ms, record, text, u64 } from "../schema.ts";
 import { waitUntil } from "../waiting.ts";
-import type { CommandWorld, OutputFlags } from "../world.ts";
-import { lookOf, outputOptions, seconds } from "../world.ts";
-import { askedNode, type HomeFlags, homeOption, look, lookAround } from "./asking.ts";
+import type { CommandWorld } from "../world.ts";
+import { Asked, type Relayed } from "./asking.ts";
+import { NODE_FIELDS, NODE_TABLE } from "./node_fields.ts";
+import { declareQuestion } from "./question.ts";
 
-interface ClusterFlags extends HomeFlags, OutputFlags {}
+/** The cluster, as one node sees it. */
+export const STATUS = object({
+  cluster: text("Cluster", "name of the cluster"),
+  clusterId: maybe(text("Cluster id", "32 hex digits; null: the node has no document yet")),
+  version: maybe(u64("Version", "of the document")),
+  generation: maybe(u64("View", "the view in force")),
+  leader: maybe(text("Leader", "name of the leader; null: none is known")),
+  leaderPnn: maybe(int("Leader's number", "number of the leader")),
+  members: int("Members", "nodes in the view"),
+  voters: int("Voters", "nodes with a vote"),
+  voterChange: flag("Voters change", "is a change of the voters under way?"),
+  seenBy: maybe(int("Seen by", "number of the node that was asked; null: it is in no document")),
+  serving: flag("Serving", "may the node that was asked serve volatile records now?"),
+  troubles: list("Troubles", "what is wrong; none: all is well", text("Trouble", "a sentence")),
+  nodes: list("Nodes", "all nodes of the document", record("Node", "one node", NODE_FIELDS)),
+}, {
+  rowsOf: "nodes",
+  rowsTable: NODE_TABLE,
+  table: [
+    "leader",
+    { name: "generation", text: ({ generation }) => versionText(generation ?? undefined) },
+    "members",
+    "voters",
+    "serving",
+    { name: "troubles", text: ({ troubles }) => troubles.length },
+  ],
+});
 
-interface WaitFlags extends ClusterFlags {
+/** The same as a type. */
+export type ClusterRow = RowOf<typeof STATUS>;
+
+const TROUBLE = {
+  node: text("Seen by", "name of the node that says so"),
+  trouble: text("Trouble", "what is wrong, a sentence"),
+};
+
+const HEALTH = object({
+  healthy: flag("Healthy", "is all well?"),
+  troubles: list("Troubles", "what is wrong", record("Trouble", "one of them", TROUBLE)),
+}, {
+  rowsOf: "troubles",
+  table: ["healthy", {
+    name: "troubles",
+    text: ({ troubles }) => troubles.map(({ trouble }) => trouble).join("; ") || undefined,
+  }],
+});
+
+type Health = RowOf<typeof HEALTH>;
+
+const WAITED = object({
+  conditions: list("Conditions", "what was waited for, and is so", text("Condition", "as typed")),
+  waitedMs: ms("Waited, ms", "how long it took"),
+});
+
+interface WaitFlags {
   readonly for: readonly string[];
-  readonly timeout: number;
 }
 
-const HEAD = columnsOf(
-  ["cluster", "Cluster"],
-  ["leader", "Leader"],
-  ["view", "View"],
-  ["voters", "Voters"],
-  ["seenBy", "Seen by"],
-);
-
-const NODES: readonly Column[] = columnsOf(
-  ["pnn", "Pnn"],
-  ["name", "Node"],
-  ["addr", "Address"],
-  ["condition", "Condition"],
-  ["role", "Role"],
-  ["incarnation", "Life"],
-  ["runstate", "Runstate"],
-  ["heardMsAgo", "Heard, ms ago"],
-);
-const WHY: Column = { name: "why", title: "Why" };
-
-const TROUBLES = columnsOf(["node", "Seen by"], ["trouble", "Trouble"]);
-
 /** Adds `ctdbx cluster`. */
-export function addClusterCommands(program: Command, world: CommandWorld): void {
+export function addClusterCommands(program: Command, world: CommandWorld): Command {
   const cluster = program.command("cluster").description("the cluster as a whole");
-  outputOptions(homeOption(cluster.command("status")))
-    .description("nodes, leader and view, as one node sees them")
-    .action((flags: ClusterFlags) => status(world, flags));
-  outputOptions(homeOption(cluster.command("health")))
-    .description("what is wrong, asked of all nodes; exit code 8 when something is")
-    .action((flags: ClusterFlags) => health(world, flags));
-  outputOptions(homeOption(cluster.command("wait")))
+  declareQuestion<object, ClusterRow>(
+    cluster.command("status").description("nodes, leader and view, as one node sees them"),
+    world,
+    { result: STATUS },
+    {
+      verbs: ["cluster status"],
+      data: ([answer]) => answer as ClusterRow,
+      people: ({ out }, _data, [answer]) => showCluster(out, answer as ClusterAnswer),
+    },
+  );
+  declareQuestion<object, Health>(
+    cluster.command("health")
+      .description("what is wrong, asked of all nodes; exit code 8 when something is"),
+    world,
+    { result: HEALTH },
+    {
+      verbs: ["cluster health"],
+      data: ([answer], _flags, at) => {
+        const { troubles } = answer as { troubles: string[] };
+        const node = at?.name ?? "this node";
+        return healthOf(troubles.map((trouble) => ({ node, trouble })));
+      },
+      alone: health,
+      judge: (all) => objection(all.flatMap(({ troubles }) => troubles)),
+    },
+  );
+  const waiting = cluster.command("wait")
     .description("wait until something is so; exit code 8 when it is not in time")
     .requiredOption(
       "--for <condition>",
       `${CONDITION_FORMS}; given several times: all of them`,
       (text: string, before: string[] = []) => [...before, text],
-    )
-    .option("--timeout <seconds>", "how long at most", seconds, 30)
-    .action((flags: WaitFlags) => wait(world, flags));
+    );
+  const spec = {
+    result: WAITED,
+    asks: "nodes",
+    hasOwnNodes: true,
+    timeout: { text: "how long at most", seconds: 30 },
+  } as const;
+  declare<WaitFlags, RowOf<typeof WAITED>>(waiting, world, spec, wait);
+  return cluster;
 }
 
-/** The rows of nodes, for `cluster status` and `node list`. */
-export function writeNodes(world: CommandWorld, shown: Look, nodes: readonly NodeAnswer[]): void {
-  const isTroubled = shown.format !== "table" || nodes.some(({ why }) => why !== undefined);
-  const columns = isTroubled ? [...NODES, WHY] : NODES;
-  const rows = new RowWriter(world.terminal.out, shown, columns);
-  for (const node of nodes) rows.row(nodeRow(node));
-  rows.end();
-}
-
-function nodeRow(node: NodeAnswer): Row {
-  const { pnn, name, addr, condition, incarnation, runstate, heardMsAgo, why } = node;
-  const { nodeId, tag, isLeader, isVoter, isMember, isThis } = node;
-  const shown = { pnn, name, addr, condition, role: roleText(node), incarnation, runstate };
-  return { ...shown, heardMsAgo, why, nodeId, tag, isLeader, isVoter, isMember, isThis };
-}
-
-async function status(world: CommandWorld, flags: ClusterFlags): Promise<void> {
-  await showStatus(world, await askedNode(flags), lookOf(world, flags));
-}
-
-/** Shows the cluster as the node at `paths` sees it. */
-export async function showStatus(
-  world: CommandWorld,
-  paths: NodePaths,
-  shown: Look,
-): Promise<void> {
-  const cluster = await look(paths, "cluster status") as ClusterAnswer;
-  const { out } = world.terminal;
-  if (shown.format === "json") return void out.write(`${json(cluster, 2)}\n`);
-  if (shown.format !== "table") return writeNodes(world, shown, cluster.nodes);
-  const { members, nodes, voters, voterChange } = cluster;
-  const head: Row = {
-    cluster: `${cluster.cluster} (${cluster.clusterId ?? "no document yet"})`,
-    leader: cluster.leader ?? "none is known",
-    view: `${versionText(cluster.generation) ?? "none"}, ${members} of ${nodes.length} nodes`,
-    voters: voterChange ? `${voters}, changing` : String(voters),
-    seenBy: nodes.find(({ isThis }) => isThis)?.name ?? "a node that is not in the document",
-  };
-  const width = Math.max(...HEAD.map(({ title }) => title.length));
-  for (const { name, title } of HEAD) {
-    out.write(`${title.padEnd(width)}  ${oneLine(String(head[name]))}\n`);
-  }
-  out.write("\n");
-  writeNodes(world, shown, nodes);
-  out.write(`\n${oneLine(summary(cluster))}\n`);
+/** Shows the cluster to people: head, nodes, and one line that sums it up. */
+export function showCluster(out: ResultWriter<ClusterRow>, cluster: ClusterAnswer): void {
+  const { members, nodes, voters, voterChange, generation } = cluster;
+  const head = [
+    ["Cluster", `${cluster.cluster} (${cluster.clusterId ?? "no document yet"})`],
+    ["Leader", cluster.leader ?? "none is known"],
+    ["View", `${versionText(generation) ?? "none"}, ${members} of ${nodes.length} nodes`],
+    ["Voters", voterChange ? `${voters}, changing` : String(voters)],
+    ["Seen by", nodes.find(({ isThis }) => isThis)?.name ?? "a node that is not in the document"],
+  ];
+  out.say(
+    head.map(([title = "", value = ""]) => `${title.padEnd(7)}  ${oneLine(value)}\n`).join(""),
+  );
+  out.say("\n");
+  out.object(cluster as ClusterRow);
+  out.say(`\n${oneLine(summary(cluster))}\n`);
+  if (cluster.troubles.length > 0) out.say("`ctdbx cluster explain` says why, and what to do\n");
 }
 
 /** One line: is all well, and if not, what is wrong. */
@@ -136,74 +160,71 @@ export function summary({ troubles, nodes, leader, serving }: ClusterAnswer): st
   return `Not well, ${count}, ${serves}: ${troubles.join("; ")}`;
 }
 
-async function health(world: CommandWorld, flags: ClusterFlags): Promise<void> {
-  const paths = await askedNode(flags);
-  const cluster = await look(paths, "cluster status") as ClusterAnswer;
+function healthOf(troubles: Health["troubles"]): Health {
+  return { healthy: troubles.length === 0, troubles };
+}
+
+async function health({ out }: Task<object, Health>, asked: Asked): Promise<void> {
+  const cluster = await asked.look("cluster status") as ClusterAnswer;
   const own = cluster.nodes.find(({ isThis }) => isThis)?.name ?? "this node";
-  const others = await lookAround<{ troubles: string[] }>(paths, "others", "cluster health");
-  const found: { node: string; trouble: string }[] = cluster.troubles
-    .map((trouble) => ({ node: own, trouble }));
+  const others = await asked.around<{ troubles: string[] }>("others", "cluster health");
+  const found = cluster.troubles.map((trouble) => ({ node: own, trouble }));
   for (const { name, ok, error } of others) {
     if (ok === undefined) {
-      found.push({
-        node: own,
-        trouble: `${name} does not answer: ${error ?? "no reason is known"}`,
-      });
+      const trouble = `${name} does not answer: ${error ?? "no reason is known"}`;
+      found.push({ node: own, trouble });
     } else for (const trouble of ok.troubles) found.push({ node: name, trouble });
   }
-  showHealth(world, lookOf(world, flags), cluster, found);
-  if (found.length === 0) return;
+  if (out.isTable && found.length === 0) out.say(`${summary(cluster)}\n`);
+  else out.object(healthOf(found));
+  const wrong = objection(found);
+  if (wrong !== undefined) throw wrong;
+}
+
+function objection(found: Health["troubles"]): Failure | undefined {
+  if (found.length === 0) return undefined;
   const count = found.length === 1 ? "1 trouble" : `${found.length} troubles`;
-  throw new Failure(
+  return new Failure(
     EXIT.expectation,
     `Cannot call the cluster well: ${count}, the first: ${found[0]?.trouble}`,
-    "`ctdbx cluster status` shows the nodes, `ctdbx watch` what happens",
+    "`ctdbx cluster explain` says why, and what to do",
   );
 }
 
-function showHealth(
-  world: CommandWorld,
-  shown: Look,
-  cluster: ClusterAnswer,
-  troubles: readonly { readonly node: string; readonly trouble: string }[],
-): void {
-  const { out } = world.terminal;
-  const healthy = troubles.length === 0;
-  if (shown.format === "json") return void out.write(`${json({ healthy, troubles }, 2)}\n`);
-  if (shown.format === "table" && healthy) return void out.write(`${summary(cluster)}\n`);
-  const rows = new RowWriter(out, shown, TROUBLES);
-  for (const row of troubles) rows.row(row);
-  rows.end();
-}
-
-async function wait(world: CommandWorld, flags: WaitFlags): Promise<void> {
+async function wait(
+  { flags, out, world }: Task<WaitFlags, RowOf<typeof WAITED>>,
+): Promise<void> {
   const conditions = flags.for.flatMap((text) => text.split(",")).map(parseCondition);
   if (conditions.length > 16) throw usage("Cannot wait for more than 16 conditions");
-  const paths = await askedNode(flags);
+  const { paths } = await Asked.of(flags);
+  const { node: nodes, timeout = 0 } = flags;
   const startMs = world.terminal.nowMs();
+  const dial = () => Daemon.dial(new RealHost(), paths);
   const lack = await waitUntil({
-    dial: () => Daemon.dial(new RealHost(), paths),
-    verb: "cluster status",
-    lack: (answer) => firstLack(conditions, answer as ClusterAnswer),
-    timeoutMs: flags.timeout * 1000,
+    dial,
+    timeoutMs: timeout * 1000,
+    ...nodes === undefined
+      ? {
+        verb: "cluster status",
+        lack: (answer) => firstLack(conditions, answer as ClusterAnswer),
+      }
+      : {
+        verb: "relay",
+        args: { verb: "cluster status", nodes },
+        lack: (answer) => lackAround(conditions, answer as Relayed<ClusterAnswer>[]),
+      },
   });
-  const wanted = conditions.map(({ text }) => text).join(", ");
+  const wanted = conditions.map(({ text }) => text);
   if (lack !== undefined) {
     throw new Failure(
       EXIT.expectation,
-      `Cannot see ${wanted} within ${flags.timeout} s: ${lack}`,
-      "`ctdbx cluster health` says what is wrong; --timeout waits longer",
+      `Cannot see ${wanted.join(", ")} within ${timeout} s: ${lack}`,
+      "`ctdbx cluster explain` says why; --timeout waits longer",
     );
   }
   const waitedMs = Math.round(world.terminal.nowMs() - startMs);
-  const shown = lookOf(world, flags);
-  const { out } = world.terminal;
-  if (shown.format === "table") out.write(`${wanted}: so after ${waitedMs / 1000} s\n`);
-  else {
-    const rows = new RowWriter(out, shown, columnsOf(["condition", ""], ["waitedMs", ""]));
-    rows.row({ condition: wanted, waitedMs });
-    rows.end();
-  }
+  if (out.isTable) out.say(`${wanted.join(", ")}: so after ${waitedMs / 1000} s\n`);
+  else out.object({ conditions: wanted, waitedMs });
 }
 
 function firstLack(
@@ -213,6 +234,19 @@ function firstLack(
   for (const { lack } of conditions) {
     const missing = lack(cluster);
     if (missing !== undefined) return missing;
+  }
+  return undefined;
+}
+
+/** What is missing at the first node at which something is. */
+function lackAround(
+  conditions: readonly Condition[],
+  answers: readonly Relayed<ClusterAnswer>[],
+): string | undefined {
+  for (const { name, ok, error } of answers) {
+    if (ok === undefined) return `${name} does not answer: ${error ?? "no reason is known"}`;
+    const missing = firstLack(conditions, ok);
+    if (missing !== undefined) return `${name} says: ${missing}`;
   }
   return undefined;
 }

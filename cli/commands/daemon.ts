@@ -8,30 +8,45 @@
  * Does NOT promise: NATS. A daemon without it says so within 2 s, goes on trying, and serves nothing meanwhile.
  */
 
+import { mkdirSync } from "node:fs";
 import { join, resolve } from "node:path";
 import process from "node:process";
 import type { Command } from "commander";
 import { Node } from "../../actors/node.ts";
 import type { NodeConfig } from "../../actors/node_config.ts";
+import { refuseLeft } from "../../actors/node_state.ts";
+import { readIdentity } from "../../actors/storage/node_identity.ts";
 import { Supervisor } from "../../actors/supervisor.ts";
 import { AHEAD_MAX_MS, chaosVerbs, chaosWorld } from "../chaos.ts";
 import type { Image } from "../../transport/image.ts";
+import { RealHost } from "../../transport/real_host.ts";
+import { RealDisk } from "../../transport/real_disk.ts";
 import type { World } from "../../transport/world.ts";
 import type { NodePaths } from "../config.ts";
 import { findNode, readConfigFile } from "../config.ts";
+import { Daemon } from "../control_client.ts";
+import { declare, type Task } from "../declare.ts";
+import { ended } from "../ending.ts";
 import { EXIT } from "../exit_codes.ts";
 import { Failure } from "../failure.ts";
+import { type HomeFlags, homeOption } from "../home_option.ts";
 import { requireCoherentLocks } from "../lock_trial.ts";
+import { serveMetrics } from "../metrics_server.ts";
+import { keepUsers, ManagedNats } from "../managed_nats.ts";
 import { leaderLock, nodeWorld } from "../node_world.ts";
-import type { Row } from "../output.ts";
-import { json, writeObject } from "../output.ts";
+import { processUsage } from "../process_usage.ts";
+import type { HttpPages } from "../../transport/real_http.ts";
+import { object, type RowOf } from "../result.ts";
 import { isAlive, lastLines, startDetached, supervisorOf, until, writePid } from "../processes.ts";
+import { VERSION } from "../run.ts";
 import { selfCommand } from "../self.ts";
 import { startShardThread } from "../shard_thread.ts";
-import type { CommandWorld, OutputFlags } from "../world.ts";
-import { lookOf, outputOptions } from "../world.ts";
-import { askedNode, askOnce, type HomeFlags, homeOption, look } from "./asking.ts";
-import { STATUS, statusRow } from "./node.ts";
+import { int, maybe, text } from "../schema.ts";
+import { waitUntil } from "../waiting.ts";
+import type { CommandWorld } from "../world.ts";
+import { askOnce } from "./asking.ts";
+import { OWN_COLUMNS, OWN_FIELDS, OWN_TABLE, type OwnAnswer } from "./node_fields.ts";
+import { declareQuestion } from "./question.ts";
 
 /** A daemon answers on its socket after this, ms, or something is wrong. */
 const START_MS = 10_000;
@@ -39,48 +54,80 @@ const STOP_MS = 15_000;
 /** After so long without NATS the daemon says so, ms. */
 const SAY_MS = 2000;
 
+/** With --wait a daemon serves after this, ms, or something is wrong. */
+const SERVE_MS = 30_000;
+
+const RUN = object({
+  name: text("Node", "name of the node, by its configuration"),
+  ended: text("Ended", "what has ended it: a signal, timeout, or its own reason"),
+});
+const STARTED = object({
+  supervisorPid: int("Supervisor", "process id of the supervisor"),
+  socket: text("Socket", "where the daemon answers"),
+  runstate: maybe(text("Runstate", "how far it was when this command ended")),
+});
+const STOPPED = object({
+  supervisorPid: int("Supervisor", "process id of the supervisor that has ended"),
+});
+
 /** Adds `ctdbx daemon`. */
 export function addDaemonCommands(program: Command, world: CommandWorld): void {
   const daemon = program.command("daemon").description("the daemon of a node");
-  homeOption(
-    daemon.command("run").description("run it in the foreground; SIGTERM ends it in order"),
-  )
-    .option("--log <file>", "add the log to this file, as JSON lines")
-    .action((flags: RunFlags) => runDaemon(flags));
+  declare<RunFlags, RowOf<typeof RUN>>(
+    daemon.command("run").description("run it in the foreground; SIGTERM ends it in order")
+      .option("--log <file>", "add the log to this file, as JSON lines"),
+    world,
+    { result: RUN, asks: "home", timeout: { text: "end it in order after so long" } },
+    runDaemon,
+  );
   homeOption(
     daemon.command("supervise", { hidden: true })
       .description("run a supervisor in the foreground, and under it the daemon"),
   )
     .action((flags: HomeFlags) => supervise(flags));
-  homeOption(
+  declare<object, RowOf<typeof STARTED>>(
     daemon.command("start").description("start it, with its supervisor, in the background"),
-  )
-    .action((flags: HomeFlags) => start(world, flags));
-  homeOption(daemon.command("stop").description("stop it in order, and its supervisor"))
-    .action((flags: HomeFlags) => stop(flags));
-  outputOptions(homeOption(daemon.command("status").description("how it is, by its own word")))
-    .action((flags: HomeFlags & OutputFlags) => status(world, flags));
+    world,
+    { result: STARTED, asks: "home", changes: true, waits: "until it is a member and serves" },
+    start,
+  );
+  declare<object, RowOf<typeof STOPPED>>(
+    daemon.command("stop").description("stop it in order, and its supervisor"),
+    world,
+    {
+      result: STOPPED,
+      asks: "home",
+      changes: true,
+      waits: "until it has stopped, which it always does",
+    },
+    stop,
+  );
+  declareQuestion<object, OwnAnswer>(
+    daemon.command("status").description("how it is, by its own word"),
+    world,
+    {
+      result: ({ node }) =>
+        object(OWN_FIELDS, { table: node === undefined ? OWN_TABLE : OWN_COLUMNS }),
+    },
+    { verbs: ["node status"], data: ([answer]) => answer as OwnAnswer },
+  );
 }
 
-interface RunFlags extends HomeFlags {
+interface RunFlags {
   readonly log?: string;
 }
 
-/** Resolves with the first signal that asks for an end. */
-function signalled(): Promise<string> {
-  return new Promise((resolve) => {
-    for (const name of ["SIGTERM", "SIGINT"] as const) process.once(name, () => resolve(name));
-  });
-}
-
-async function runDaemon(flags: RunFlags): Promise<void> {
+async function runDaemon(
+  { flags, out, signal }: Task<RunFlags, RowOf<typeof RUN>>,
+): Promise<void> {
   const paths = findNode(flags.home, flags.nodeName);
   const config = readConfigFile(paths.config);
   if (config.lock.kind === "file") await requireCoherentLocks(config.lock.path);
   const real = nodeWorld(config, "daemon", flags.log);
   const { world, chaos } = chaosWorld(real, config.chaos);
-  const asked = signalled();
-  const ended = Promise.withResolvers<string>();
+  const asked = ended(signal);
+  const own = Promise.withResolvers<string>();
+  let pages: HttpPages | undefined;
   try {
     const node = await Node.start({
       world,
@@ -92,13 +139,19 @@ async function runDaemon(flags: RunFlags): Promise<void> {
       shard: () => startShardThread(config, flags.log),
       ...chaos === undefined ? {} : { aheadMs: () => chaos.aheadMs(real.clock.nowMs()) },
       verbs: new Map([["node process", () => ({ pid: process.pid })], ...chaosVerbs(chaos)]),
-      onEnd: (why, isFault) => ended.resolve(isFault ? why : ""),
+      monitoring: { software: VERSION, usage: processUsage },
+      onEnd: (why, isFault) => own.resolve(isFault ? why : ""),
     });
     sayWithoutBus(world, config);
-    const why = await Promise.race([asked.then(() => undefined), ended.promise]);
+    keepUsers(node, paths);
+    if (config.metrics !== undefined) pages = await serveMetrics(node, config.metrics.listen);
+    const why = await Promise.race([asked.then(() => undefined), own.promise]);
     if (why === undefined) await node.stop();
-    else if (why !== "") throw new Failure(EXIT.other, `Cannot go on: ${why}`);
+    else if (why !== "") throw new Failure(EXIT.other, `Cannot go on: ${why}`, "its log says more");
+    const by = why === undefined ? await asked : "it has stopped by itself";
+    if (!out.isTable) out.object({ name: config.name, ended: by });
   } finally {
+    await pages?.close();
     await real.close();
   }
 }
@@ -114,6 +167,11 @@ function sayWithoutBus(world: ReturnType<typeof chaosWorld>["world"], config: No
 async function supervise(flags: HomeFlags): Promise<void> {
   const paths = findNode(flags.home, flags.nodeName);
   const config = readConfigFile(paths.config);
+  // It would start a daemon again and again that never runs.
+  const identity = readIdentity(new RealDisk(), paths.state);
+  if (identity !== undefined) refuseLeft(identity);
+  // Whoever starts it in the foreground need not make the folder of its log.
+  mkdirSync(paths.run, { recursive: true, mode: 0o700 });
   const world = nodeWorld(config, "supervisor", join(paths.run, "supervisor.log"));
   const lock = holdPlace(world, paths);
   writePid(join(paths.run, "supervisor.pid"));
@@ -128,9 +186,13 @@ async function supervise(flags: HomeFlags): Promise<void> {
     child: { logPath: join(paths.run, "daemon.out") },
     aheadMaxMs: config.chaos ? AHEAD_MAX_MS : 0,
   });
-  void signalled().then(() => supervisor.stop());
+  const { server } = config.nats;
+  const nats = server === undefined ? undefined : new ManagedNats(world, config, server, paths);
+  void nats?.start();
+  void ended().then(() => supervisor.stop());
   await supervisor.run();
   await supervisor.told();
+  await nats?.stop();
   lock.close();
   await world.close();
 }
@@ -172,34 +234,65 @@ export async function startNode(paths: NodePaths, words: readonly string[]): Pro
   );
 }
 
-async function start(world: CommandWorld, flags: HomeFlags): Promise<void> {
+async function start({ flags, out }: Task<object, RowOf<typeof STARTED>>): Promise<void> {
   const paths = findNode(flags.home, flags.nodeName);
   readConfigFile(paths.config);
+  // A supervisor would only say it into its log.
+  const identity = readIdentity(new RealDisk(), paths.state);
+  if (identity !== undefined) refuseLeft(identity);
   const running = supervisorOf(paths.run);
   if (running !== undefined) {
-    throw new Failure(EXIT.conflict, `Cannot start the daemon: it runs already, pid ${running}`);
+    throw new Failure(
+      EXIT.conflict,
+      `Cannot start the daemon: it runs already, pid ${running}`,
+      "`ctdbx daemon stop` stops it, `ctdbx daemon status` says how it is",
+    );
   }
-  const pid = await startNode(paths, homeWords(flags));
-  world.terminal.out.write(`started, supervisor pid ${pid}\n`);
+  const supervisorPid = await startNode(paths, homeWords(flags));
+  if (flags.wait === true) await untilServing(paths);
+  const runstate = await askOnce(paths, "node status")
+    .then((answer) => (answer as OwnAnswer).runstate, () => undefined);
+  if (out.isTable) out.say(`started, supervisor pid ${supervisorPid}\n`);
+  else out.object({ supervisorPid, socket: paths.socket, runstate });
 }
 
-async function stop(flags: HomeFlags): Promise<void> {
-  const paths = findNode(flags.home, flags.nodeName);
-  const pid = supervisorOf(paths.run);
-  if (pid === undefined) {
-    throw new Failure(EXIT.notFound, "Cannot stop the daemon: no supervisor runs for this node");
-  }
-  process.kill(pid, "SIGTERM");
-  if (await until(() => !isAlive(pid), STOP_MS)) return;
+/** Waits until a node that was started is a member, and serves. Throws Failure (expectation). */
+async function untilServing(paths: NodePaths): Promise<void> {
+  const lack = await waitUntil({
+    dial: () => Daemon.dial(new RealHost(), paths),
+    verb: "node status",
+    lack: (answer) => {
+      const { serving, runstate, why } = answer as OwnAnswer;
+      return serving === true ? undefined : `it is in ${runstate}${why ? `: ${why}` : ""}`;
+    },
+    timeoutMs: SERVE_MS,
+  });
+  if (lack === undefined) return;
   throw new Failure(
-    EXIT.unknownOutcome,
-    `Cannot tell whether it has stopped: pid ${pid} is still there`,
+    EXIT.expectation,
+    `Cannot see it serve: the daemon has started, but ${lack}`,
+    "`ctdbx cluster health` says what is wrong",
   );
 }
 
-async function status(world: CommandWorld, flags: HomeFlags & OutputFlags): Promise<void> {
-  const row = await look(await askedNode(flags), "node status") as Row;
-  const shown = lookOf(world, flags);
-  if (shown.format === "json") return void world.terminal.out.write(`${json(row, 2)}\n`);
-  writeObject(world.terminal.out, shown, STATUS, statusRow(row));
+async function stop({ flags, out }: Task<object, RowOf<typeof STOPPED>>): Promise<void> {
+  const paths = findNode(flags.home, flags.nodeName);
+  const pid = supervisorOf(paths.run);
+  if (pid === undefined) {
+    throw new Failure(
+      EXIT.notFound,
+      "Cannot stop the daemon: no supervisor runs for this node",
+      "`ctdbx daemon start` starts it",
+    );
+  }
+  process.kill(pid, "SIGTERM");
+  if (!await until(() => !isAlive(pid), STOP_MS)) {
+    throw new Failure(
+      EXIT.unknownOutcome,
+      `Cannot tell whether it has stopped: pid ${pid} is still there`,
+      `its logs are in ${paths.run}`,
+    );
+  }
+  if (out.isTable) out.say(`stopped, supervisor pid ${pid}\n`);
+  else out.object({ supervisorPid: pid });
 }

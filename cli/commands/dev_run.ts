@@ -8,21 +8,28 @@
  */
 
 import { join } from "node:path";
-import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Command } from "commander";
 import { RealHost } from "../../transport/real_host.ts";
+import type { ClusterAnswer } from "../answers.ts";
 import { Daemon } from "../control_client.ts";
+import { declare, type Task } from "../declare.ts";
 import { DEV_NODES_MAX, devHome, devNode, keeperOf, KeptCluster } from "../dev_cluster.ts";
+import { ended } from "../ending.ts";
 import { EXIT } from "../exit_codes.ts";
 import { Failure } from "../failure.ts";
 import { progress } from "../progress.ts";
 import { writePid } from "../processes.ts";
+import { typedCommand } from "../self.ts";
 import type { CommandWorld } from "../world.ts";
 import { whole } from "../world.ts";
-import { askOnce } from "./asking.ts";
-import { showStatus } from "./cluster.ts";
+import { rows } from "../result.ts";
+import { ResultWriter } from "../result_writer.ts";
+import { int, maybe, text } from "../schema.ts";
 import { plannedCluster, waitUp } from "../dev_up.ts";
+import { askOnce, look } from "./asking.ts";
+import { showCluster, STATUS } from "./cluster.ts";
+import { devOption } from "../home_option.ts";
 import { eventLine } from "./watch.ts";
 
 const UP_MS = 60_000;
@@ -38,17 +45,26 @@ interface RunFlags {
   readonly once?: boolean;
 }
 
+/** What happens at the nodes; people see more than that. */
+const EVENTS = rows({
+  wallMs: maybe(int("Time", "when, by the wall clock of the node that tells it", "ms since 1970")),
+  node: text("Node", "name of the node"),
+  what: text("What", "what happened, in a word or two"),
+  text: text("Text", "the same with all that is known"),
+});
+
 /** Adds `ctdbx dev run`. */
 export function addDevRun(dev: Command, world: CommandWorld): void {
-  dev.command("run")
+  const command = dev.command("run")
     .description("start it in the foreground and show what happens; Ctrl-C stops all of it")
-    .option("--home <folder>", "where it is (CTDBX_HOME)", process.env["CTDBX_HOME"])
     .option("--nodes <count>", "how many nodes a new one has (3)", whole(1, DEV_NODES_MAX))
-    .option("--once", "show it, change the leader once, and end")
-    .action((flags: RunFlags) => run(world, flags));
+    .option("--once", "show it, change the leader once, and end");
+  const timeout = { text: "stop all of it after so long" };
+  declare<RunFlags>(devOption(command), world, { result: EVENTS, timeout }, run);
 }
 
-async function run(world: CommandWorld, flags: RunFlags): Promise<void> {
+async function run(task: Task<RunFlags>): Promise<void> {
+  const { flags, signal } = task;
   const home = devHome(flags.home);
   if (keeperOf(home) !== undefined) {
     throw new Failure(
@@ -59,34 +75,32 @@ async function run(world: CommandWorld, flags: RunFlags): Promise<void> {
   }
   const plan = await plannedCluster(home, flags.nodes);
   writePid(join(home, "keeper.pid"));
-  const asked = new Promise<undefined>((resolve) => {
-    for (const name of ["SIGTERM", "SIGINT"] as const) process.once(name, () => resolve(undefined));
-  });
+  const asked = ended(signal);
   const cluster = new KeptCluster(home, plan);
   try {
-    const work = show(world, home, cluster, plan.nodes, flags.once === true);
+    const work = show(task, home, cluster, plan.nodes);
     // What comes of it after the end was asked for is of no interest.
     work.catch(() => {});
     await Promise.race([asked, work]);
   } finally {
-    say(world, "\nstopping all of it ...\n");
+    say(task, "\nstopping all of it ...\n");
     await cluster.stop();
   }
 }
 
-function say(world: CommandWorld, text: string): void {
-  world.terminal.out.write(text);
-  world.terminal.out.flush();
+function say({ out }: Task<RunFlags>, text: string): void {
+  out.say(text);
+  out.flush();
 }
 
 async function show(
-  world: CommandWorld,
+  task: Task<RunFlags>,
   home: string,
   cluster: KeptCluster,
   nodes: number,
-  once: boolean,
 ): Promise<void> {
-  say(world, `starting nats-server and ${nodes} nodes in ${home}\n`);
+  const { world, flags: { once = false } } = task;
+  say(task, `starting nats-server and ${nodes} nodes in ${home}\n`);
   const bar = progress(world.terminal, "waiting for all nodes");
   try {
     await cluster.start();
@@ -94,19 +108,19 @@ async function show(
   } finally {
     bar.end();
   }
-  await status(world, home);
-  if (!once) say(world, hints(home));
-  const end = watchAll(world, home, nodes);
+  await status(task, home);
+  if (!once) say(task, hints(home));
+  const end = watchAll(task, home, nodes);
   try {
-    if (once) await changeLeader(world, home);
-    else await cluster.keep((text) => say(world, `${text}\n`));
+    if (once) await changeLeader(task, home);
+    else await cluster.keep((text) => say(task, `${text}\n`));
   } finally {
     end();
   }
 }
 
 /** Shows what each node says of itself; a node that goes is asked again when it is back. */
-function watchAll(world: CommandWorld, home: string, nodes: number): () => void {
+function watchAll(task: Task<RunFlags>, home: string, nodes: number): () => void {
   let isOn = true;
   const ends: (() => void)[] = [];
   const watchOne = async (index: number): Promise<void> => {
@@ -114,7 +128,9 @@ function watchAll(world: CommandWorld, home: string, nodes: number): () => void 
       try {
         const daemon = await Daemon.dial(new RealHost(), devNode(home, index));
         ends.push(() => daemon.close());
-        await daemon.watch("watch", { own: true }, (event) => say(world, eventLine(event)));
+        await daemon.watch("watch", { own: true }, (event) => {
+          if (isOn) tell(task, event);
+        });
       } catch {
         // It is down, or has just gone; the supervisor starts it again.
       }
@@ -128,17 +144,26 @@ function watchAll(world: CommandWorld, home: string, nodes: number): () => void 
   };
 }
 
-async function status(world: CommandWorld, home: string): Promise<void> {
-  say(world, "\n");
-  await showStatus(world, devNode(home, 0), {
-    format: "table",
-    color: world.terminal.colorAllowed,
-  });
-  world.terminal.out.flush();
+async function status(task: Task<RunFlags>, home: string): Promise<void> {
+  if (!task.out.isTable) return;
+  const { terminal } = task.world;
+  const cluster = await look(devNode(home, 0), "cluster status") as ClusterAnswer;
+  say(task, "\n");
+  const wanted = { format: "table", color: terminal.colorAllowed } as const;
+  showCluster(new ResultWriter(terminal.out, wanted, "cluster status", STATUS), cluster);
+  task.out.flush();
+}
+
+/** Shows an event: a line for people, else a row. */
+function tell({ out }: Task<RunFlags>, event: unknown): void {
+  const { wallMs, who, what, text } = event as Readonly<Record<string, unknown>>;
+  if (out.isTable) out.say(eventLine(event));
+  else out.row({ wallMs, node: String(who), what: String(what), text: String(text) });
+  out.flush();
 }
 
 function hints(home: string): string {
-  const command = (words: string): string => `  npm run -s ctdbx -- ${words} --home ${home}\n`;
+  const command = (words: string): string => `  ${typedCommand()} ${words} --home ${home}\n`;
   return `
 In a second terminal:
 ${command("cluster status")}${command("dev chaos kill leader")}${
@@ -149,10 +174,10 @@ What happens, as it happens (Ctrl-C stops all of it):
 }
 
 /** Something to look at: the leader gives the lead to another. */
-async function changeLeader(world: CommandWorld, home: string): Promise<void> {
-  say(world, "\nThe leader is asked to let another lead:\n");
+async function changeLeader(task: Task<RunFlags>, home: string): Promise<void> {
+  say(task, "\nThe leader is asked to let another lead:\n");
   const seen = new Promise((resolve) => setTimeout(resolve, SHOW_MS));
   await askOnce(devNode(home, 0), "leader yield", { why: "to show it" });
   await seen;
-  await status(world, home);
+  await status(task, home);
 }

@@ -8,29 +8,35 @@
  */
 
 import type { Command } from "commander";
+import { Option } from "commander";
 import { RealHost } from "../../transport/real_host.ts";
 import type { ClusterAnswer, HistoryAnswer, LeaderAnswer } from "../answers.ts";
-import { columnsOf, spanText } from "../answers.ts";
-import type { NodePaths } from "../config.ts";
+import { spanText } from "../answers.ts";
 import { Daemon } from "../control_client.ts";
+import { declare, type Task } from "../declare.ts";
 import { EXIT } from "../exit_codes.ts";
-import { Failure } from "../failure.ts";
+import { Failure, usage } from "../failure.ts";
 import { leaderReason, reasonLines } from "../leader_reason.ts";
-import { json, oneLine, RowWriter, writeObject } from "../output.ts";
+import { oneLine } from "../output.ts";
+import { object, type RowOf, rows } from "../result.ts";
+import { flag, int, list, maybe, ms, type Shape, text, u64 } from "../schema.ts";
 import { waitUntil } from "../waiting.ts";
-import type { CommandWorld, OutputFlags } from "../world.ts";
-import { lookOf, outputOptions, whole } from "../world.ts";
-import { askedNode, askOnce, type HomeFlags, homeOption, look, lookAround } from "./asking.ts";
-import { requireNode } from "./node.ts";
+import type { CommandWorld } from "../world.ts";
+import { whole } from "../world.ts";
+import { Asked, type Relayed, silence } from "./asking.ts";
+import { namedNodes, requireNode } from "./node.ts";
+import { declareQuestion } from "./question.ts";
 
-interface LeaderFlags extends HomeFlags, OutputFlags {}
-
-interface YieldFlags extends HomeFlags {
+interface YieldFlags {
   readonly to?: string;
   readonly why: string;
 }
 
-interface HistoryFlags extends LeaderFlags {
+interface ShowFlags {
+  readonly why?: boolean;
+}
+
+interface HistoryFlags {
   readonly limit?: number;
 }
 
@@ -39,35 +45,111 @@ const NEXT_MS = 10_000;
 /** A leader that has just been chosen does not know yet who may follow it: asked again for so long, ms. */
 const READY_MS = 3000;
 
-const SHOW = columnsOf(
-  ["leader", "Leader"],
-  ["pnn", "Number"],
-  ["token", "Token"],
-  ["election", "Election"],
-  ["since", "Leads for"],
-  ["lastSign", "Last sign"],
-  ["phase", "Phase"],
-  ["isGranting", "Grants leases"],
-  ["chosenBecause", "Chosen because"],
-);
-const HISTORY = columnsOf(["ago", "Ago"], ["node", "At"], ["what", "What"], ["text", "Text"]);
+const LEADER_FIELDS = {
+  leader: text("Leader", "name of the leader"),
+  pnn: maybe(int("Number", "its number")),
+  token: text("Token", "of its election, counter.voter.n"),
+  election: u64("Election", "the counter of the token: elections so far"),
+  isThis: maybe(flag("Itself", "is this said by the leader itself?")),
+  phase: maybe(text("Phase", "how far the leader is; null: it did not say so itself")),
+  isGranting: maybe(flag("Grants leases", "does it grant leases?")),
+  sinceMs: maybe(ms("Leads for", "how long it leads")),
+  lastSignMsAgo: ms("Last sign", "since the node that was asked has had a sign of it"),
+  chosenBecause: maybe(text("Chosen because", "why it stood")),
+  standing: maybe(text("Standing", "why the one that says this stands itself just now")),
+  rank: maybe(int("Rank", "how many stand before the one that says this; null: it may not")),
+  deferredView: maybe(flag("View deferred", "does a change of the view wait?")),
+};
+const SHOW = object(LEADER_FIELDS, {
+  table: [
+    "leader",
+    "pnn",
+    "token",
+    { name: "election", text: ({ election }) => Number(election) },
+    { name: "sinceMs", text: ({ sinceMs }) => sinceMs == null ? undefined : spanText(sinceMs) },
+    { name: "lastSignMsAgo", text: ({ lastSignMsAgo }) => `${spanText(lastSignMsAgo)} ago` },
+    "phase",
+    "isGranting",
+    "chosenBecause",
+  ],
+});
+type Shown = Shape<typeof LEADER_FIELDS>;
+
+const NAME = text("Node", "its name");
+const SENTENCE = text("Text", "a sentence");
+const REASON = object({
+  leader: text("Leader", "name of the leader"),
+  pnn: maybe(int("Number", "its number")),
+  token: text("Token", "of its election, counter.voter.n"),
+  election: u64("Election", "the counter of the token"),
+  sinceMs: maybe(ms("Leads for, ms", "how long; null: it did not answer")),
+  chosenBecause: maybe(text("Chosen because", "why it stood; null: it did not answer")),
+  story: maybe(text("Story", "what happened on the way, oldest first")),
+  isGranting: maybe(flag("Grants leases", "does it grant leases?")),
+  agree: list("Agree", "nodes that take it for the leader", NAME),
+  disagree: list("Disagree", "what the others say", SENTENCE),
+  next: list("Next", "who stands next, first to last", NAME),
+  changes: list("Changes", "what would change the leader", SENTENCE),
+});
+
+const YIELDED = object({
+  former: text("Former", "name of the node that led before"),
+  leader: text("Leader", "name of the node that leads now"),
+  rounds: int("Rounds", "how often the lead was given up; 0: the wanted node led already"),
+});
+
+const HISTORY = rows({
+  msAgo: ms("Ago", "since it happened"),
+  pnn: maybe(int("Pnn", "number of the node that remembers it; null: of the asked one")),
+  node: maybe(text("At", "its name")),
+  what: text("What", "what happened, in a word or two"),
+  text: text("Text", "the same with all that is known"),
+}, {
+  table: [
+    { name: "msAgo", text: ({ msAgo }) => spanText(msAgo) },
+    { name: "node", whenSet: true },
+    "text",
+  ],
+});
 
 /** Adds `ctdbx leader`. */
 export function addLeaderCommands(program: Command, world: CommandWorld): void {
   const leader = program.command("leader").description("the node that decides for the cluster");
-  outputOptions(homeOption(leader.command("show")))
-    .description("who leads; exit code 6 when nobody does")
-    .option("--why", "and why that one, who is next, and what would change it")
-    .action((flags: LeaderFlags & { why?: boolean }) => show(world, flags));
-  homeOption(leader.command("yield"))
-    .description("let another node lead; nothing that is served pauses for it")
-    .option("--to <node>", "name or number: go on until this one leads")
-    .option("--why <text>", "the reason, kept in the history", "an operator asked for it")
-    .action((flags: YieldFlags) => yieldLead(world, flags));
-  outputOptions(homeOption(leader.command("history").argument("[nodes]", "names, or all")))
-    .description("what nodes remember of leaders and views; oldest first, the last 256 of each")
-    .option("--limit <count>", "the last so many", whole(1, 1_000_000))
-    .action((nodes: string | undefined, flags: HistoryFlags) => history(world, nodes, flags));
+  declareQuestion<ShowFlags, Shown>(
+    leader.command("show").description("who leads; exit code 6 when nobody does").addOption(
+      new Option("--why", "and why that one, who is next, and what would change it")
+        .conflicts("node"),
+    ),
+    world,
+    { result: ({ why }) => why === true ? REASON as never : SHOW },
+    {
+      verbs: ["leader show"],
+      data: ([answer]) => known(answer as LeaderAnswer),
+      alone: show,
+    },
+  );
+  declare<YieldFlags, RowOf<typeof YIELDED>>(
+    leader.command("yield")
+      .description("let another node lead; nothing that is served pauses for it")
+      .option("--to <node>", "name or number: go on until this one leads")
+      .option("--why <text>", "the reason, kept in the history", "an operator asked for it"),
+    world,
+    {
+      result: YIELDED,
+      asks: "node",
+      changes: true,
+      waits: "until all nodes that answer know the new leader",
+    },
+    yieldLead,
+  );
+  declare<HistoryFlags, RowOf<typeof HISTORY>>(
+    leader.command("history").argument("[nodes]", "the same as --node; default: the asked one")
+      .description("what nodes remember of leaders and views; oldest first, the last 256 of each")
+      .option("--limit <count>", "the last so many", whole(1, 1_000_000)),
+    world,
+    { result: HISTORY, asks: "nodes", hasOwnNodes: true },
+    history,
+  );
 }
 
 /** Throws Failure (no quorum) when no leader is known. */
@@ -80,77 +162,98 @@ function requireLeader(answer: LeaderAnswer): string {
   );
 }
 
-async function show(world: CommandWorld, flags: LeaderFlags & { why?: boolean }): Promise<void> {
-  const paths = await askedNode(flags);
-  const asked = await look(paths, "leader show") as LeaderAnswer;
-  const leader = requireLeader(asked);
-  const shown = lookOf(world, flags);
-  const { out } = world.terminal;
-  // The leader itself knows most. If it does not answer, what the asked node knows is shown.
-  const [own] = await lookAround<LeaderAnswer>(paths, leader, "leader show");
-  const said = own?.ok?.leader === leader ? own.ok : asked;
-  if (flags.why === true) {
-    const reason = await leaderReason(paths, leader, said);
-    if (shown.format === "table") {
-      for (const line of reasonLines(reason)) out.write(`${oneLine(line)}\n`);
-    } else if (shown.format === "json") out.write(`${json(reason, 2)}\n`);
-    else {
-      const { next, agree, disagree, changes, ...flat } = reason;
-      const lists = { next, agree, disagree, changes };
-      const joined = Object.entries(lists).map(([name, list]) => [name, list.join("; ")]);
-      const row = { ...flat, ...Object.fromEntries(joined) };
-      const names = Object.keys(row).map((name) => ({ name, title: name }));
-      writeObject(out, shown, names, row);
-    }
-    return;
-  }
-  if (shown.format === "json") return void out.write(`${json(said, 2)}\n`);
-  const since = said.sinceMs === undefined ? undefined : spanText(said.sinceMs);
-  const isFlat = shown.format !== "table";
-  writeObject(out, shown, SHOW, {
-    ...said,
-    ...isFlat ? {} : { election: Number(said.election) },
-    since: isFlat ? said.sinceMs : since,
-    lastSign: isFlat ? asked.lastSignMsAgo : `${spanText(asked.lastSignMsAgo)} ago`,
-  });
+/** The answer as it is shown. Throws Failure (no quorum) when it knows no leader. */
+function known(answer: LeaderAnswer): Shown {
+  return { ...answer, leader: requireLeader(answer) };
 }
 
-async function yieldLead(world: CommandWorld, { to, why, ...flags }: YieldFlags): Promise<void> {
-  if (why.length > 200) {
-    throw new Failure(EXIT.usage, "Cannot yield: --why has over 200 characters");
+async function show({ flags, out }: Task<ShowFlags, Shown>, asked: Asked): Promise<void> {
+  const first = await asked.look("leader show") as LeaderAnswer;
+  const leader = requireLeader(first);
+  // The leader itself knows most. If it does not answer, what the asked node knows is shown.
+  const [own] = await asked.around<LeaderAnswer>(leader, "leader show");
+  const said = own?.ok?.leader === leader ? own.ok : first;
+  if (flags.why !== true) {
+    return out.object({ ...known(said), lastSignMsAgo: first.lastSignMsAgo });
   }
-  const paths = await askedNode(flags);
-  const cluster = await look(paths, "cluster status") as ClusterAnswer;
+  const reason = await leaderReason(asked, leader, said);
+  if (out.isTable) { for (const line of reasonLines(reason)) out.say(`${oneLine(line)}\n`); }
+  else out.object(reason as unknown as Shown);
+}
+
+async function yieldLead(
+  { flags, out }: Task<YieldFlags, RowOf<typeof YIELDED>>,
+): Promise<void> {
+  const { to, why } = flags;
+  if (why.length > 200) throw usage("Cannot yield: --why has over 200 characters", "shorten it");
+  const asked = await Asked.of(flags);
+  const cluster = await asked.look("cluster status") as ClusterAnswer;
   const target = to === undefined ? undefined : requireNode(cluster.nodes, to);
   if (target !== undefined && !target.isVoter) {
-    throw new Failure(EXIT.conflict, `Cannot yield to ${target.name}: it is no voter`);
+    throw new Failure(
+      EXIT.conflict,
+      `Cannot yield to ${target.name}: it is no voter`,
+      "`ctdbx node list` shows who is one",
+    );
   }
   if (target !== undefined && target.condition !== "ok") {
-    throw new Failure(EXIT.conflict, `Cannot yield to ${target.name}: it is ${target.condition}`);
+    throw new Failure(
+      EXIT.conflict,
+      `Cannot yield to ${target.name}: it is ${target.condition}`,
+      "a leader must be well; `ctdbx cluster health` says what is wrong",
+    );
   }
-  let leader = requireLeader(await look(paths, "leader show") as LeaderAnswer);
-  const { out } = world.terminal;
-  if (leader === target?.name) return void out.write(`${leader} leads already\n`);
-  for (let round = 0; round < cluster.voters; round++) {
-    await yieldOnce(paths, why);
-    const next = await nextLeader(paths, leader);
-    out.write(`${leader} leads no longer, ${next} leads\n`);
+  const former = requireLeader(await asked.look("leader show") as LeaderAnswer);
+  let leader = former;
+  let rounds = 0;
+  if (leader === target?.name) out.say(`${leader} leads already\n`);
+  while (leader !== target?.name && rounds < cluster.voters) {
+    await yieldOnce(asked, why);
+    const next = await nextLeader(asked, leader);
+    out.say(`${leader} leads no longer, ${next} leads\n`);
     leader = next;
-    if (target === undefined || leader === target.name) return;
+    rounds++;
+    if (target === undefined) break;
   }
+  if (target !== undefined && leader !== target.name) {
+    throw new Failure(
+      EXIT.conflict,
+      `Cannot yield to ${target.name}: ${leader} leads, after ${cluster.voters} rounds`,
+      "who gave up the lead stands again after 10 s; then try again",
+    );
+  }
+  if (flags.wait === true) await untilKnown(asked, leader);
+  if (!out.isTable) out.object({ former, leader, rounds });
+}
+
+/** Waits until no node that answers takes another one for the leader. Throws Failure (expectation). */
+async function untilKnown(asked: Asked, leader: string): Promise<void> {
+  const lack = await waitUntil({
+    dial: () => Daemon.dial(new RealHost(), asked.paths),
+    verb: "relay",
+    args: { verb: "leader show", nodes: "all" },
+    lack: (answer) => {
+      const other = (answer as Relayed<LeaderAnswer>[])
+        .find(({ ok }) => ok !== undefined && ok.leader !== leader);
+      if (other === undefined) return undefined;
+      return `${other.name} takes ${other.ok?.leader ?? "nobody"} for the leader`;
+    },
+    timeoutMs: NEXT_MS,
+  });
+  if (lack === undefined) return;
   throw new Failure(
-    EXIT.conflict,
-    `Cannot yield to ${target?.name}: ${leader} leads, after ${cluster.voters} rounds`,
-    "who gave up the lead stands again after 10 s; then try again",
+    EXIT.expectation,
+    `Cannot see all nodes follow ${leader}: ${lack}`,
+    "it leads all the same; `ctdbx cluster explain` says what is wrong",
   );
 }
 
 /** The leader gives up. One that is new is asked again until it knows of others. */
-async function yieldOnce(paths: NodePaths, why: string): Promise<void> {
+async function yieldOnce(asked: Asked, why: string): Promise<void> {
   const endMs = performance.now() + READY_MS;
   for (;;) {
     try {
-      await askOnce(paths, "leader yield", { why });
+      await asked.ask("leader yield", { why });
       return;
     } catch (error) {
       const isEarly = error instanceof Failure && /no other voter is there/.test(error.message);
@@ -161,7 +264,7 @@ async function yieldOnce(paths: NodePaths, why: string): Promise<void> {
 }
 
 /** Who leads when it is `former` no longer. Throws Failure (no quorum) when nobody does in time. */
-async function nextLeader(paths: NodePaths, former: string): Promise<string> {
+async function nextLeader({ paths }: Asked, former: string): Promise<string> {
   let leader: string | undefined;
   const lack = await waitUntil({
     dial: () => Daemon.dial(new RealHost(), paths),
@@ -181,36 +284,20 @@ async function nextLeader(paths: NodePaths, former: string): Promise<string> {
 }
 
 async function history(
-  world: CommandWorld,
-  nodes: string | undefined,
-  flags: HistoryFlags,
+  { flags, out }: Task<HistoryFlags, RowOf<typeof HISTORY>>,
+  given?: string,
 ): Promise<void> {
-  const paths = await askedNode(flags);
-  const shown = lookOf(world, flags);
-  const isTable = shown.format === "table";
-  const silent: string[] = [];
-  const entries: (HistoryAnswer & { node?: string })[] = [];
-  if (nodes === undefined) entries.push(...await look(paths, "leader history") as HistoryAnswer[]);
-  else {
-    const answers = await lookAround<HistoryAnswer[]>(paths, nodes, "leader history");
-    for (const { name, ok, error } of answers) {
-      if (ok === undefined) silent.push(`${name}: ${error ?? "no answer"}`);
-      else entries.push(...ok.map((entry) => ({ ...entry, node: name })));
-    }
-  }
+  const asked = await Asked.of(flags);
+  const nodes = namedNodes(given, flags);
+  const answers: readonly Partial<Relayed<HistoryAnswer[]>>[] = nodes === undefined
+    ? [{ ok: await asked.look("leader history") as HistoryAnswer[] }]
+    : await asked.around<HistoryAnswer[]>(nodes, "leader history");
+  const entries = answers.flatMap(({ pnn, name: node, ok = [] }) =>
+    ok.map((entry) => ({ ...entry, pnn, node }))
+  );
   entries.sort((one, other) => other.msAgo - one.msAgo);
   const last = flags.limit === undefined ? entries : entries.slice(-flags.limit);
-  const columns = HISTORY
-    .filter(({ name }) => name !== "node" || nodes !== undefined)
-    .filter(({ name }) => name !== "what" || !isTable)
-    .map((column) => column.name === "ago" && !isTable ? { ...column, name: "msAgo" } : column);
-  const rows = new RowWriter(world.terminal.out, shown, columns);
-  for (const { msAgo, node, what, text } of last) {
-    const when = isTable ? { ago: spanText(msAgo) } : { msAgo };
-    rows.row({ ...when, ...node === undefined ? {} : { node }, what, text });
-  }
-  rows.end();
-  if (silent.length > 0) {
-    throw new Failure(EXIT.partial, `Cannot ask all nodes: ${silent.join("; ")}`);
-  }
+  for (const entry of last) out.row(entry);
+  const silent = silence(answers as Relayed<unknown>[]);
+  if (silent !== undefined) throw silent;
 }

@@ -11,26 +11,40 @@ import { EXIT } from "../exit_codes.ts";
 import { Failure, requireName, systemFailure } from "../failure.ts";
 import { runTrialChild } from "../lock_child.ts";
 import { lockTrial, type TrialResult } from "../lock_trial.ts";
-import type { Column } from "../output.ts";
-import { writeObject } from "../output.ts";
-import type { CommandWorld, OutputFlags } from "../world.ts";
-import { lookOf, outputOptions, whole } from "../world.ts";
+import { declare, type Task } from "../declare.ts";
+import { object, type RowOf } from "../result.ts";
+import { flag, int, list, num, text } from "../schema.ts";
+import type { CommandWorld } from "../world.ts";
+import { whole } from "../world.ts";
 
-interface TestFlags extends OutputFlags {
+interface TestFlags {
   readonly processes: number;
   readonly seconds: number;
 }
 
-const COLUMNS: readonly Column[] = [
-  { name: "path", title: "File" },
-  { name: "coherent", title: "Coherent" },
-  { name: "locksPerSecond", title: "Locks per second" },
-  { name: "processes", title: "Processes" },
-  { name: "seconds", title: "Seconds" },
-  { name: "added", title: "Added" },
-  { name: "counted", title: "Counted" },
-  { name: "faults", title: "Faults" },
-];
+const TRIAL = object({
+  path: text("File", "the file, absolute"),
+  coherent: flag("Coherent", "do all processes see the same locks?"),
+  locksPerSecond: num("Locks per second", "taken and given back, by all processes together", "1/s"),
+  processes: int("Processes", "how many competed"),
+  seconds: int("Seconds", "how long they did", "s"),
+  added: int("Added", "what the processes say they have added to the counter in the file"),
+  counted: int("Counted", "what the counter says; less than added: two had the lock at once"),
+  faults: list("Faults", "what was seen, each a sentence", text("Fault", "a sentence")),
+}, {
+  table: [
+    "path",
+    "coherent",
+    "locksPerSecond",
+    "processes",
+    "seconds",
+    "added",
+    "counted",
+    { name: "faults", text: ({ faults }) => faults.length === 0 ? undefined : faults.join("; ") },
+  ],
+});
+
+type Trial = RowOf<typeof TRIAL>;
 
 const EXPLAINED = `
 The file is made when it is absent, and removed afterwards. To test a file system that machines
@@ -38,21 +52,22 @@ share, make the file first and run the command on all of them at the same time, 
 Exit code 8: not coherent.
 `;
 
-/** Adds `ctdbx lock` with its commands. */
-export function addLockCommands(program: Command, world: CommandWorld): void {
+/** Adds `ctdbx lock` with its commands, and returns it. */
+export function addLockCommands(program: Command, world: CommandWorld): Command {
   const lock = program.command("lock").description("the leader lock");
   const test = lock.command("test <file>")
     .description("are record locks of a file system coherent between processes, and how fast?")
     .option("--processes <count>", "how many compete", whole(2, 64), 3)
     .option("--seconds <seconds>", "how long they do", whole(1, 3600), 2)
     .addHelpText("after", EXPLAINED);
-  outputOptions(test).action((file: string, flags: TestFlags) => runTest(world, file, flags));
+  declare<TestFlags, Trial>(test, world, { result: TRIAL }, runTest);
   lock.command("trial-child <file>", { hidden: true })
     .description("a process of `lock test`")
     .action((file: string) => runTrialChild(file));
+  return lock;
 }
 
-async function runTest(world: CommandWorld, file: string, flags: TestFlags): Promise<void> {
+async function runTest({ flags, out }: Task<TestFlags, Trial>, file = ""): Promise<void> {
   requireName("Cannot test locks of a file", file);
   const path = resolve(file);
   const { processes, seconds } = flags;
@@ -63,15 +78,8 @@ async function runTest(world: CommandWorld, file: string, flags: TestFlags): Pro
   } finally {
     if (isNew) unlinkSync(path);
   }
-  const { faults, ...numbers } = result;
-  writeObject(world.terminal.out, lookOf(world, flags), COLUMNS, {
-    path,
-    coherent: faults.length === 0,
-    processes,
-    seconds,
-    ...numbers,
-    faults: faults.length === 0 ? undefined : faults.join("; "),
-  });
+  const { faults } = result;
+  out.object({ path, coherent: faults.length === 0, processes, seconds, ...result });
   if (faults.length === 0) return;
   throw new Failure(
     EXIT.expectation,

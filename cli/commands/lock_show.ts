@@ -6,43 +6,40 @@
  */
 
 import type { Command } from "commander";
-import { columnsOf, spanText } from "../answers.ts";
-import type { Row } from "../output.ts";
-import { json, writeObject } from "../output.ts";
-import type { CommandWorld, OutputFlags } from "../world.ts";
-import { lookOf, outputOptions } from "../world.ts";
-import { askedNode, type HomeFlags, homeOption, look } from "./asking.ts";
+import { spanText } from "../answers.ts";
+import { object, type RowOf } from "../result.ts";
+import { int, maybe, ms, text, u64, word } from "../schema.ts";
+import type { CommandWorld } from "../world.ts";
+import { declareQuestion } from "./question.ts";
 
-const COLUMNS = columnsOf(
-  ["kind", "Kind"],
-  ["holder", "Holder"],
-  ["token", "Token"],
-  ["incarnation", "Life of the holder"],
-  ["revision", "Revision"],
-  ["read", "Read"],
-  ["underWay", "Under way"],
-  ["staleReads", "Stale reads in a row"],
-);
+const LOCK = object({
+  kind: word("Kind", "how the lock is kept", ["jetstream", "file", "helper", "single"]),
+  holder: maybe(text("Holder", "name of the node that has it; null: nobody")),
+  token: maybe(text("Token", "of the holder, as counter.voter.n")),
+  incarnation: maybe(u64("Life of the holder", "the incarnation that took it")),
+  revision: maybe(int("Revision", "of the lock's record; it rises with each change")),
+  readMsAgo: ms("Read", "since this node has read it"),
+  underWay: maybe(text("Under way", "what this node is doing with it just now")),
+  staleReads: int("Stale reads in a row", "reads that gave something older than was known"),
+}, {
+  table: [
+    "kind",
+    { name: "holder", text: ({ holder }) => holder ?? "nobody" },
+    "token",
+    "incarnation",
+    "revision",
+    { name: "readMsAgo", text: ({ readMsAgo }) => `${spanText(readMsAgo)} ago` },
+    "underWay",
+    "staleReads",
+  ],
+});
 
 /** Adds `show` to `ctdbx lock`. */
-export function addLockShowCommand(program: Command, world: CommandWorld): void {
-  const lock = program.commands.find((command) => command.name() === "lock") ??
-    program.command("lock").description("the leader lock");
-  outputOptions(homeOption(lock.command("show")))
-    .description("who holds it, as one node knows it")
-    .action((flags: HomeFlags & OutputFlags) => show(world, flags));
-}
-
-async function show(world: CommandWorld, flags: HomeFlags & OutputFlags): Promise<void> {
-  const answer = await look(await askedNode(flags), "lock show") as Row;
-  const shown = lookOf(world, flags);
-  const { out } = world.terminal;
-  if (shown.format === "json") return void out.write(`${json(answer, 2)}\n`);
-  const ms = Number(answer["readMsAgo"]);
-  const read = shown.format === "table" ? `${spanText(ms)} ago` : ms;
-  writeObject(out, shown, COLUMNS, {
-    ...answer,
-    holder: answer["holder"] ?? (shown.format === "table" ? "nobody" : undefined),
-    read,
-  });
+export function addLockShowCommand(lock: Command, world: CommandWorld): void {
+  declareQuestion(
+    lock.command("show").description("who holds it, as one node knows it"),
+    world,
+    { result: LOCK },
+    { verbs: ["lock show"], data: ([answer]) => answer as RowOf<typeof LOCK> },
+  );
 }

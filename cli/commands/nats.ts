@@ -6,12 +6,12 @@
  * Does NOT promise: that the server outlives the command; it dies with it, however the command ends.
  */
 
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import process from "node:process";
 import type { Command } from "commander";
-import { InvalidArgumentError } from "commander";
+import { InvalidArgumentError, Option } from "commander";
 import type { Listen } from "../../transport/nats_config.ts";
 import { RealClock } from "../../transport/real_clock.ts";
 import { RealDisk } from "../../transport/real_disk.ts";
@@ -19,13 +19,17 @@ import { RealHost } from "../../transport/real_host.ts";
 import type { NatsServer, NatsStart } from "../../transport/real_nats_server.ts";
 import { startNatsServer } from "../../transport/real_nats_server.ts";
 import { EXIT } from "../exit_codes.ts";
-import { Failure, usage } from "../failure.ts";
-import type { Column } from "../output.ts";
-import { writeObject } from "../output.ts";
-import type { CommandWorld, OutputFlags } from "../world.ts";
-import { lookOf, outputOptions, whole } from "../world.ts";
+import { Failure, systemFailure, usage } from "../failure.ts";
+import { declare, type Task } from "../declare.ts";
+import { object, type RowOf } from "../result.ts";
+import { int, maybe, text } from "../schema.ts";
+import type { CommandWorld } from "../world.ts";
+import { whole } from "../world.ts";
+import { addNatsConfCommand } from "./nats_conf.ts";
+import { addNatsCredsCommand } from "./nats_creds.ts";
+import { addNatsUserCommands } from "./nats_user.ts";
 
-interface ServerFlags extends OutputFlags {
+interface ServerFlags {
   readonly name: string;
   readonly host: string;
   readonly port: number;
@@ -37,18 +41,21 @@ interface ServerFlags extends OutputFlags {
   readonly leaf?: readonly string[];
   readonly folder?: string;
   readonly quiet?: boolean;
+  readonly conf?: string;
 }
 
-const COLUMNS: readonly Column[] = [
-  { name: "name", title: "Server" },
-  { name: "address", title: "Clients" },
-  { name: "clusterPort", title: "Cluster port" },
-  { name: "leafPort", title: "Leaf port" },
-  { name: "store", title: "JetStream" },
-  { name: "pid", title: "Process" },
-];
+type ServerTask = Task<ServerFlags, RowOf<typeof SERVER>>;
 
-/** Adds `ctdbx nats server`. */
+const SERVER = object({
+  name: text("Server", "its name"),
+  address: text("Clients", "host:port where they connect"),
+  clusterPort: maybe(int("Cluster port", "where other servers of one service connect")),
+  leafPort: maybe(int("Leaf port", "where leaf nodes connect")),
+  store: maybe(text("JetStream", "its folder; null: none, or that of --conf")),
+  pid: int("Process", "its id"),
+});
+
+/** Adds `ctdbx nats`. */
 export function addNatsCommands(program: Command, world: CommandWorld): void {
   const nats = program.command("nats").description("the message server that carries ctdbx");
   const server = nats.command("server")
@@ -66,23 +73,31 @@ export function addNatsCommands(program: Command, world: CommandWorld): void {
       "--folder <folder>",
       "where nats.conf is written; default: the store, or one of its own",
     )
+    .addOption(
+      new Option("--conf <file>", "run with this configuration, as `nats conf` prints it")
+        .conflicts(["host", "port", "store", "cluster", "routes", "leafPort", "leaf"]),
+    )
     .option("--quiet", "do not show the server's log");
-  outputOptions(server, " of where it listens")
-    .action((flags: ServerFlags) => runServer(world, flags));
+  declare<ServerFlags, RowOf<typeof SERVER>>(server, world, { result: SERVER }, runServer);
+  addNatsConfCommand(nats, world);
+  addNatsCredsCommand(nats, world);
+  addNatsUserCommands(nats, world);
 }
 
-async function runServer(world: CommandWorld, flags: ServerFlags): Promise<void> {
+async function runServer(task: ServerTask): Promise<void> {
+  const { flags } = task;
   const named = flags.folder ?? flags.store;
-  if (named !== undefined) return await serve(world, flags, resolve(named));
+  if (named !== undefined) return await serve(task, resolve(named));
   const folder = mkdtempSync(join(tmpdir(), "ctdbx-nats-"));
   try {
-    await serve(world, flags, folder);
+    await serve(task, folder);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
-async function serve(world: CommandWorld, flags: ServerFlags, folder: string): Promise<void> {
+async function serve(task: ServerTask, folder: string): Promise<void> {
+  const { world, flags } = task;
   const start = startOf(world, flags, folder);
   const parts = { host: new RealHost(), disk: new RealDisk(), clock: new RealClock() };
   const stopping = new AbortController();
@@ -90,7 +105,7 @@ async function serve(world: CommandWorld, flags: ServerFlags, folder: string): P
   for (const name of ["SIGINT", "SIGTERM"] as const) process.on(name, onSignal);
   try {
     const server = await startNatsServer(parts, start);
-    show(world, flags, start, server);
+    show(task, start, server);
     await stopped(server, stopping.signal);
   } catch (error) {
     if (error instanceof RangeError) throw usage(error.message);
@@ -116,6 +131,7 @@ function startOf(world: CommandWorld, flags: ServerFlags, folder: string): NatsS
     name,
     folder,
     client: on(port),
+    ...(flags.conf === undefined ? {} : { text: readConf(flags.conf) }),
     ...(store === undefined ? {} : { storeFolder: store }),
     ...(flags.cluster === undefined
       ? {}
@@ -130,14 +146,8 @@ function startOf(world: CommandWorld, flags: ServerFlags, folder: string): NatsS
   };
 }
 
-function show(
-  world: CommandWorld,
-  flags: ServerFlags,
-  start: NatsStart,
-  server: NatsServer,
-): void {
-  const { out } = world.terminal;
-  writeObject(out, lookOf(world, flags), COLUMNS, {
+function show({ out }: ServerTask, start: NatsStart, server: NatsServer): void {
+  out.object({
     name: start.name,
     address: server.address,
     clusterPort: server.clusterPort,
@@ -158,6 +168,14 @@ async function stopped(server: NatsServer, signal: AbortSignal): Promise<void> {
   if (first === "asked") return await server.stop();
   const how = first.signal ?? `exit code ${first.code}`;
   throw new Failure(EXIT.other, `Cannot go on: the server has ended (${how})`, "see its log above");
+}
+
+function readConf(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    throw systemFailure(error, `Cannot read ${path}`);
+  }
 }
 
 /** A parser of lists for commander; each is looked at again when the configuration is made. */

@@ -10,220 +10,179 @@ import type { Command } from "commander";
 import { Option } from "commander";
 import { RUNSTATES } from "../../transport/wire/messages/cluster.ts";
 import { RealHost } from "../../transport/real_host.ts";
-import { columnsOf, type NodeAnswer, versionText } from "../answers.ts";
+import type { NodeAnswer } from "../answers.ts";
 import { findNodeAnswer } from "../conditions.ts";
 import { Daemon } from "../control_client.ts";
+import { type CommonFlags, declare, type Task } from "../declare.ts";
 import { EXIT } from "../exit_codes.ts";
-import { Failure } from "../failure.ts";
-import type { Cell, Column, Row } from "../output.ts";
-import { json, RowWriter, writeObject } from "../output.ts";
+import { Failure, usage } from "../failure.ts";
+import { writeObject } from "../output.ts";
+import { ERROR, object, type RowOf, rows } from "../result.ts";
+import { int, maybe, ms, type Shape, text, word } from "../schema.ts";
 import { waitUntil } from "../waiting.ts";
-import type { CommandWorld, OutputFlags } from "../world.ts";
-import { lookOf, outputOptions, seconds } from "../world.ts";
-import { askedNode, type HomeFlags, homeOption, look, lookAround, type Relayed } from "./asking.ts";
-import { writeNodes } from "./cluster.ts";
+import type { CommandWorld } from "../world.ts";
+import { Asked, type Relayed, silence } from "./asking.ts";
+import { nodeHint } from "../nearest.ts";
+import { NODE_FIELDS, NODE_TABLE, OWN_FIELDS, OWN_ROWS, OWN_TABLE } from "./node_fields.ts";
+import { type OwnAnswer, type OwnRow } from "./node_fields.ts";
+import { declareQuestion } from "./question.ts";
 
-interface NodeFlags extends HomeFlags, OutputFlags {}
-
-interface RunstateFlags extends NodeFlags {
+interface RunstateFlags {
   readonly for?: string;
-  readonly timeout: number;
 }
 
-/** What a node says of itself, for `node status` and `daemon status`. */
-export const STATUS: readonly Column[] = columnsOf(
-  ["name", "Node"],
-  ["pnn", "Number"],
-  ["tag", "Tag"],
-  ["runstate", "Runstate"],
-  ["condition", "Condition"],
-  ["why", "Why"],
-  ["leader", "Leader"],
-  ["serving", "Serving"],
-  ["leaseMsLeft", "Lease left, ms"],
-  ["view", "View"],
-  ["incarnation", "Life"],
-  ["promised", "Promised"],
-  ["bus", "NATS"],
-  ["disk", "Disk"],
-  ["messagesSent", "Messages sent"],
-  ["messagesReceived", "Messages received"],
-  ["messagesRefused", "Messages refused"],
-  ["refused", "Refused for"],
-  ["eventsDropped", "Events dropped"],
-);
+type NodeRow = Shape<typeof NODE_FIELDS>;
 
-const STATUSES = columnsOf(
-  ["pnn", "Pnn"],
-  ["name", "Node"],
-  ["runstate", "Runstate"],
-  ["condition", "Condition"],
-  ["leader", "Leader"],
-  ["serving", "Serving"],
-  ["leaseMsLeft", "Lease, ms"],
-  ["view", "View"],
-  ["incarnation", "Life"],
-  ["bus", "NATS"],
-  ["disk", "Disk"],
-  ["messagesRefused", "Refused"],
-  ["error", "Error"],
-);
+const WHO = {
+  pnn: maybe(int("Pnn", "number of the node; null: it belongs to no cluster")),
+  name: maybe(text("Node", "its name")),
+};
+const PINGS = rows({
+  ...WHO,
+  ms: maybe(ms("Round trip, ms", "from the asked node there and back; null: no answer")),
+  error: ERROR,
+}, { table: ["pnn", "name", "ms", { name: "error", whenSet: true }] });
+const RUNS = rows({
+  ...WHO,
+  runstate: maybe(word("Runstate", "how far it is; null: no answer", RUNSTATES)),
+  error: ERROR,
+}, { table: ["pnn", "name", "runstate", { name: "error", whenSet: true }] });
 
-const PINGS = columnsOf(["pnn", "Pnn"], ["name", "Node"], ["ms", "Round trip, ms"], [
-  "error",
-  "Error",
-]);
-const RUNS = columnsOf(["pnn", "Pnn"], ["name", "Node"], ["runstate", "Runstate"], [
-  "error",
-  "Error",
-]);
+type Ping = RowOf<typeof PINGS>;
+type Run = RowOf<typeof RUNS>;
 
-const WHICH = "name or number of a node, several with commas between, or all; default: ";
+const WHICH = "the same as --node; default: ";
 
 /** Adds `ctdbx node`. */
-export function addNodeCommands(program: Command, world: CommandWorld): void {
+export function addNodeCommands(program: Command, world: CommandWorld): Command {
   const node = program.command("node").description("the nodes of the cluster");
-  outputOptions(homeOption(node.command("list")))
-    .description("all nodes, as one of them sees them")
-    .action((flags: NodeFlags) => list(world, flags));
-  outputOptions(homeOption(node.command("status").argument("[nodes]", `${WHICH}this one`)))
-    .description("how nodes are, by their own word")
-    .action((nodes: string | undefined, flags: NodeFlags) => status(world, nodes, flags));
-  outputOptions(homeOption(node.command("ping").argument("[nodes]", `${WHICH}all`)))
-    .description("do nodes answer, and how fast?")
-    .action((nodes: string | undefined, flags: NodeFlags) => ping(world, nodes ?? "all", flags));
-  outputOptions(homeOption(node.command("runstate").argument("[nodes]", `${WHICH}this one`)))
-    .description("how far nodes are; with --for exit code 8 when this one is not so far")
-    .addOption(
-      new Option("--for <runstate>", "demand this runstate of this node").choices(RUNSTATES),
-    )
-    .option("--timeout <seconds>", "with --for: wait so long for it", seconds, 0)
-    .action((nodes: string | undefined, flags: RunstateFlags) => runstate(world, nodes, flags));
+  declareQuestion<object, NodeRow>(
+    node.command("list").description("all nodes, as one of them sees them"),
+    world,
+    { result: rows(NODE_FIELDS, { table: NODE_TABLE }) },
+    { verbs: ["node list"], data: ([answer]) => requireNodes(answer as NodeRow[]) },
+  );
+  const own = { asks: "nodes", hasOwnNodes: true } as const;
+  declare<object, OwnRow>(
+    node.command("status").description("how nodes are, by their own word")
+      .argument("[nodes]", `${WHICH}this one`),
+    world,
+    { result: OWN_ROWS, ...own },
+    status,
+  );
+  declare<object, Ping>(
+    node.command("ping").description("do nodes answer, and how fast?")
+      .argument("[nodes]", `${WHICH}all`),
+    world,
+    { result: PINGS, ...own },
+    ping,
+  );
+  declare<RunstateFlags, Run>(
+    node.command("runstate").argument("[nodes]", `${WHICH}this one`)
+      .description("how far nodes are; with --for exit code 8 when one is not so far")
+      .addOption(new Option("--for <runstate>", "demand this runstate").choices(RUNSTATES)),
+    world,
+    { result: RUNS, ...own, timeout: { text: "with --for: wait so long for it", seconds: 0 } },
+    runstate,
+  );
+  return node;
 }
 
-async function list(world: CommandWorld, flags: NodeFlags): Promise<void> {
-  const nodes = await look(await askedNode(flags), "node list") as NodeAnswer[];
-  if (nodes.length === 0) {
-    throw new Failure(
-      EXIT.notFound,
-      "Cannot list nodes: this node belongs to no cluster yet",
-      "`ctdbx node status` shows how far it is",
-    );
-  }
-  writeNodes(world, lookOf(world, flags), nodes);
-}
-
-/** A node's own word as a row: u64 readable, counts of refused messages in one text. */
-export function statusRow(answer: Row & { readonly refusedFor?: unknown }): Row {
-  const { refusedFor, generation, ...rest } = answer;
-  const counts = Object.entries((refusedFor ?? {}) as Record<string, number>);
-  const refused = counts.length === 0
-    ? undefined
-    : counts.map(([code, count]) => `${code} ${count}`).join(", ");
-  const view = versionText(generation === undefined ? undefined : String(generation));
-  return { ...rest, generation, view, refused };
-}
-
-async function status(
-  world: CommandWorld,
-  nodes: string | undefined,
-  flags: NodeFlags,
-): Promise<void> {
-  const paths = await askedNode(flags);
-  const shown = lookOf(world, flags);
-  const { out } = world.terminal;
-  if (nodes === undefined) {
-    const answer = await look(paths, "node status") as Row;
-    if (shown.format === "json") out.write(`${json(answer, 2)}\n`);
-    else writeObject(out, shown, STATUS, statusRow(answer));
-    return;
-  }
-  const answers = await lookAround<Row>(paths, nodes, "node status");
-  const [only] = answers;
-  if (answers.length === 1 && only?.ok !== undefined && !nodes.includes(",") && nodes !== "all") {
-    if (shown.format === "json") out.write(`${json(only.ok, 2)}\n`);
-    else writeObject(out, shown, STATUS, statusRow(only.ok));
-    return;
-  }
-  writeRelayed(world, flags, STATUSES, answers, statusRow);
-}
-
-/** One row for each node that was asked; throws when not all have answered. */
-function writeRelayed<T>(
-  world: CommandWorld,
-  flags: NodeFlags,
-  columns: readonly Column[],
-  answers: readonly Relayed<T>[],
-  cells: (ok: T, ms: number | undefined) => Record<string, Cell>,
-): void {
-  const shown = lookOf(world, flags);
-  const isTroubled = shown.format !== "table" || answers.some(({ error }) => error !== undefined);
-  const some = isTroubled ? columns : columns.filter(({ name }) => name !== "error");
-  const rows = new RowWriter(world.terminal.out, shown, some);
-  for (const { pnn, name, ms, ok, error } of answers) {
-    rows.row({ pnn, name, ...ok === undefined ? { error } : cells(ok, ms) });
-  }
-  rows.end();
-  demandAnswers(answers);
-}
-
-function demandAnswers(answers: readonly Relayed<unknown>[]): void {
-  const silent = answers.filter(({ ok }) => ok === undefined);
-  const [first] = silent;
-  if (first === undefined) return;
-  const names = silent.map(({ name }) => name).join(", ");
+function requireNodes(nodes: readonly NodeRow[]): readonly NodeRow[] {
+  if (nodes.length > 0) return nodes;
   throw new Failure(
-    silent.length === answers.length ? EXIT.other : EXIT.partial,
-    `Cannot ask ${names}: ${first.error ?? "no answer"}`,
-    "`ctdbx cluster status` shows which nodes are heard",
+    EXIT.notFound,
+    "Cannot list nodes: this node belongs to no cluster yet",
+    "`ctdbx node status` shows how far it is",
   );
 }
 
-async function ping(world: CommandWorld, nodes: string, flags: NodeFlags): Promise<void> {
-  const answers = await lookAround<object>(await askedNode(flags), nodes, "node ping");
-  writeRelayed(world, flags, PINGS, answers, (_ok, ms) => ({ ms }));
+/** The nodes that are meant: by the argument, or by -n. Throws Failure (usage) when both are given. */
+export function namedNodes(given: string | undefined, { node }: CommonFlags): string | undefined {
+  if (given === undefined || node === undefined) return given ?? node;
+  throw usage("Cannot tell which nodes are meant: an argument and --node were given");
+}
+
+async function status({ flags, out }: Task<object, OwnRow>, given?: string): Promise<void> {
+  const nodes = namedNodes(given, flags);
+  const asked = await Asked.of(flags);
+  const answers: readonly Relayed<OwnAnswer>[] = nodes === undefined
+    ? [{ pnn: 0, name: "", ok: await asked.look("node status") as OwnAnswer }]
+    : await asked.around<OwnAnswer>(nodes, "node status");
+  const [only] = answers;
+  if (out.isTable && answers.length === 1 && only?.ok !== undefined) showOwn(out, only.ok);
+  else {
+    for (const { pnn, name, ok, error } of answers) {
+      out.row(ok === undefined ? { pnn, name, error } : ok);
+    }
+  }
+  demandAnswers(answers);
+}
+
+/** One node's own word as lines for people. */
+function showOwn(out: Task<object, OwnRow>["out"], answer: OwnAnswer): void {
+  const { table } = object(OWN_FIELDS, { table: OWN_TABLE });
+  const cells = table.map((column) => {
+    const { name, text } = column;
+    return [name, text === undefined ? answer[name as keyof OwnAnswer] : text(answer)];
+  });
+  const columns = table.map(({ name, title = name }) => ({ name, title }));
+  const sink = { write: (text: string | Uint8Array) => out.say(String(text)), flush: () => {} };
+  writeObject(sink, { format: "table", color: out.color }, columns, Object.fromEntries(cells));
+}
+
+function demandAnswers(answers: readonly Relayed<unknown>[]): void {
+  const failure = silence(answers);
+  if (failure !== undefined) throw failure;
+}
+
+async function ping({ flags, out }: Task<object, Ping>, given?: string): Promise<void> {
+  const asked = await Asked.of(flags);
+  const answers = await asked.around<object>(namedNodes(given, flags) ?? "all", "node ping");
+  for (const { pnn, name, ms, error } of answers) out.row({ pnn, name, ms, error });
+  demandAnswers(answers);
 }
 
 async function runstate(
-  world: CommandWorld,
-  nodes: string | undefined,
-  flags: RunstateFlags,
+  { flags, out }: Task<RunstateFlags, Run>,
+  given?: string,
 ): Promise<void> {
-  const paths = await askedNode(flags);
-  const { for: wanted, timeout } = flags;
-  if (nodes !== undefined) {
-    const answers = await lookAround<Row>(paths, nodes, "node status");
-    writeRelayed(world, flags, RUNS, answers, (ok) => ({ runstate: ok["runstate"] }));
-    const other = answers.find(({ ok }) => wanted !== undefined && ok?.["runstate"] !== wanted);
-    if (other !== undefined) {
-      throw notThere(`${other.name} is in ${other.ok?.["runstate"]}`, wanted);
-    }
-    return;
-  }
-  let row: Row = {};
+  const nodes = namedNodes(given, flags);
+  const asked = await Asked.of(flags);
+  const { for: wanted, timeout = 0 } = flags;
+  let found: readonly Relayed<OwnAnswer>[] = [];
   const lack = await waitUntil({
-    dial: () => Daemon.dial(new RealHost(), paths),
-    verb: "node status",
+    dial: () => Daemon.dial(new RealHost(), asked.paths),
+    ...nodes === undefined
+      ? { verb: "node status" }
+      : { verb: "relay", args: { verb: "node status", nodes } },
     lack: (answer) => {
-      row = answer as Row;
-      if (wanted === undefined || row["runstate"] === wanted) return undefined;
-      return `this node is in ${row["runstate"]}`;
+      found = nodes === undefined
+        ? [{ pnn: 0, name: "this node", ok: answer as OwnAnswer }]
+        : answer as Relayed<OwnAnswer>[];
+      if (wanted === undefined) return undefined;
+      const other = found.find(({ ok }) => ok?.runstate !== wanted);
+      if (other === undefined) return undefined;
+      return other.ok === undefined
+        ? `${other.name} does not answer: ${other.error ?? "no reason is known"}`
+        : `${other.name} is in ${other.ok.runstate}`;
     },
     timeoutMs: timeout * 1000,
   });
-  if (lack !== undefined && row["runstate"] === undefined) {
+  if (lack !== undefined && found.length === 0) {
     // Says in our words why nobody answers.
-    row = await look(paths, "node status") as Row;
+    const ok = await asked.look("node status") as OwnAnswer;
+    found = [{ pnn: 0, name: "this node", ok }];
   }
-  const shown = lookOf(world, flags);
-  const { out } = world.terminal;
-  if (shown.format === "table") out.write(`${row["runstate"]}\n`);
+  const [first] = found;
+  if (out.isTable && nodes === undefined) out.say(`${first?.ok?.runstate}\n`);
   else {
-    const { pnn, name } = row;
-    const rows = new RowWriter(out, shown, RUNS.slice(0, 3));
-    rows.row({ pnn, name, runstate: row["runstate"] });
-    rows.end();
+    for (const { pnn, name, ok, error } of found) {
+      if (ok === undefined) out.row({ pnn, name, error });
+      else out.row({ pnn: ok.pnn, name: ok.name, runstate: ok.runstate });
+    }
   }
+  demandAnswers(found);
   if (lack !== undefined) throw notThere(lack, wanted);
 }
 
@@ -231,7 +190,7 @@ function notThere(what: string, wanted: string | undefined): Failure {
   return new Failure(
     EXIT.expectation,
     `Cannot see runstate ${wanted}: ${what}`,
-    "--timeout SECONDS waits for this node; `ctdbx node status` says more",
+    "--timeout SECONDS waits for it; `ctdbx node status` says more",
   );
 }
 
@@ -239,9 +198,10 @@ function notThere(what: string, wanted: string | undefined): Failure {
 export function requireNode(nodes: readonly NodeAnswer[], wanted: string): NodeAnswer {
   const node = findNodeAnswer(nodes, wanted);
   if (node !== undefined) return node;
+  const names = nodes.map(({ name }) => name);
   throw new Failure(
     EXIT.notFound,
-    `Cannot find node ${wanted}: known are ${nodes.map(({ name }) => name).join(", ")}`,
-    "`ctdbx node list` shows them",
+    `Cannot find node ${wanted}: known are ${names.join(", ")}`,
+    nodeHint(wanted, names),
   );
 }

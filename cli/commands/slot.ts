@@ -4,46 +4,90 @@
  * Does NOT promise: where a key is: its slot's home only serialises requests for it.
  */
 
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import type { ClusterAnswer, NodeAnswer, SlotAnswer } from "../answers.ts";
-import { columnsOf, versionText } from "../answers.ts";
+import { versionText } from "../answers.ts";
+import type { Task } from "../declare.ts";
 import { EXIT } from "../exit_codes.ts";
-import { Failure, usage } from "../failure.ts";
-import { json, RowWriter } from "../output.ts";
-import type { CommandWorld, OutputFlags } from "../world.ts";
-import { lookOf, outputOptions } from "../world.ts";
-import { askedNode, type HomeFlags, homeOption, look } from "./asking.ts";
+import { Failure } from "../failure.ts";
+import { object, type Result, type RowOf, rows } from "../result.ts";
+import { int, list, maybe, num, record, text, u64 } from "../schema.ts";
+import type { CommandWorld } from "../world.ts";
+import { declareQuestion } from "./question.ts";
 
-interface MapFlags extends HomeFlags, OutputFlags {
+interface MapFlags {
   readonly diff?: boolean;
   readonly slots?: boolean;
 }
 
-const MEMBERS = columnsOf(["pnn", "Pnn"], ["name", "Node"], ["slots", "Slots"], [
-  "percent",
-  "Percent",
-]);
-const SLOTS = columnsOf(["slot", "Slot"], ["home", "Home"]);
-const MOVES = columnsOf(["slot", "Slot"], ["from", "From"], ["to", "To"]);
+const SLOT = int("Slot", "number of the slot");
+const MOVE = {
+  slot: SLOT,
+  from: maybe(int("From", "number of its home before; null: that is no member any more")),
+  to: int("To", "number of its home now"),
+};
+const MAP = object({
+  generation: maybe(u64("View", "the view that the map belongs to")),
+  moved: int("Moved", "slots whose home that view has changed"),
+  members: list(
+    "Members",
+    "the members and their share",
+    record("Member", "one of them", {
+      pnn: int("Pnn", "number of the node"),
+      name: text("Node", "its name"),
+      slots: int("Slots", "how many slots it is home of"),
+      percent: num("Percent", "of all slots", "%"),
+    }),
+  ),
+  homes: list("Homes", "by slot", int("Home", "number of its home")),
+  moves: list("Moves", "what that view has moved", record("Move", "one slot", MOVE)),
+}, {
+  rowsOf: "members",
+  table: [
+    { name: "generation", text: ({ generation }) => versionText(generation ?? undefined) },
+    "moved",
+    {
+      name: "members",
+      text: ({ members }) => members.map(({ name, slots }) => `${name} ${slots}`).join(", "),
+    },
+  ],
+});
+const HOMES = rows({
+  slot: SLOT,
+  home: int("Pnn", "number of its home"),
+  homeName: text("Home", "name of its home"),
+}, { table: ["slot", "homeName"] });
+const MOVES = rows({
+  ...MOVE,
+  fromName: maybe(text("From", "name of its home before")),
+  toName: text("To", "name of its home now"),
+}, { table: ["slot", "fromName", "toName"] });
+
+type Map = RowOf<typeof MAP>;
 
 /** Adds `ctdbx slot`. */
 export function addSlotCommands(program: Command, world: CommandWorld): void {
   const slot = program.command("slot").description("the slots that keys fall into");
-  outputOptions(homeOption(slot.command("map")))
-    .description("how many slots each member is home of")
-    .option("--slots", "the home of each slot")
-    .option("--diff", "the slots that the last change of the view has moved")
-    .action((flags: MapFlags) => map(world, flags));
+  declareQuestion<MapFlags, object>(
+    slot.command("map").description("how many slots each member is home of")
+      .addOption(new Option("--slots", "the home of each slot").conflicts("diff"))
+      .option("--diff", "the slots that the last change of the view has moved"),
+    world,
+    { result: ({ slots, diff }) => (slots ? HOMES : diff ? MOVES : MAP) as Result },
+    {
+      verbs: ["slot map", "cluster status"],
+      data: ([map, cluster], flags) =>
+        dataOf(map as SlotAnswer, (cluster as ClusterAnswer).nodes, flags),
+      people: (task, data, [map]) => show(task, data, map as SlotAnswer),
+    },
+  );
 }
 
-async function map(world: CommandWorld, flags: MapFlags): Promise<void> {
-  if (flags.diff === true && flags.slots === true) {
-    throw usage("Cannot show both: choose --slots or --diff");
-  }
-  const paths = await askedNode(flags);
-  const answer = await look(paths, "slot map") as SlotAnswer;
-  const { nodes } = await look(paths, "cluster status") as ClusterAnswer;
-  const { out } = world.terminal;
+function dataOf(
+  answer: SlotAnswer,
+  nodes: readonly NodeAnswer[],
+  { slots, diff }: MapFlags,
+): object | object[] {
   if (answer.homes.length === 0) {
     throw new Failure(
       EXIT.notFound,
@@ -51,41 +95,37 @@ async function map(world: CommandWorld, flags: MapFlags): Promise<void> {
       "`ctdbx cluster wait --for leader` waits for one",
     );
   }
-  const shown = lookOf(world, flags);
-  if (shown.format === "json" && flags.diff !== true && flags.slots !== true) {
-    return void out.write(`${json(answer, 2)}\n`);
+  const nameOf = (pnn: number): string =>
+    nodes.find((node) => node.pnn === pnn)?.name ?? `pnn ${pnn}`;
+  if (diff === true) {
+    return answer.moves.map((move) => {
+      const fromName = move.from === undefined ? undefined : nameOf(move.from);
+      return { ...move, fromName, toName: nameOf(move.to) };
+    });
   }
-  const isTable = shown.format === "table";
-  const nameOf = (pnn: number): string | number => isTable ? nameText(nodes, pnn) : pnn;
-  const view = versionText(answer.generation);
-  if (flags.diff === true) {
-    const rows = new RowWriter(out, shown, MOVES);
-    for (const { slot, from, to } of answer.moves) {
-      rows.row({ slot, from: from === undefined ? undefined : nameOf(from), to: nameOf(to) });
-    }
-    rows.end();
-    if (isTable) {
-      out.write(`\n${answer.moved} of ${answer.homes.length} slots moved in view ${view}; `);
-      out.write("- is a home that is no member any more\n");
-    }
-    return;
+  if (slots === true) {
+    return answer.homes.map((home, slot) => ({ slot, home, homeName: nameOf(home) }));
   }
-  if (flags.slots === true) {
-    const rows = new RowWriter(out, shown, SLOTS);
-    for (const [slot, home] of answer.homes.entries()) rows.row({ slot, home: nameOf(home) });
-    return rows.end();
-  }
-  const rows = new RowWriter(out, shown, MEMBERS);
-  for (const { pnn, slots } of answer.members) {
-    const percent = Math.round(slots * 1000 / answer.homes.length) / 10;
-    rows.row({ pnn, name: nameText(nodes, pnn), slots, percent });
-  }
-  rows.end();
-  if (isTable) {
-    out.write(`\nview ${view}: ${answer.moved} of ${answer.homes.length} slots moved with it\n`);
-  }
+  const members = answer.members.map((member) => ({
+    ...member,
+    name: nameOf(member.pnn),
+    percent: Math.round(member.slots * 1000 / answer.homes.length) / 10,
+  }));
+  return { ...answer, members } satisfies Map;
 }
 
-function nameText(nodes: readonly NodeAnswer[], pnn: number): string {
-  return nodes.find((node) => node.pnn === pnn)?.name ?? `pnn ${pnn}`;
+function show(
+  { out, flags }: Task<MapFlags>,
+  data: object | readonly object[],
+  answer: SlotAnswer,
+): void {
+  const view = versionText(answer.generation);
+  if (Array.isArray(data)) {
+    for (const row of data) out.row(row);
+    if (data.length === 0) out.endRows();
+  } else out.object(data);
+  if (flags.slots === true) return;
+  const moved = `${answer.moved} of ${answer.homes.length} slots moved`;
+  if (flags.diff !== true) return out.say(`\nview ${view}: ${moved} with it\n`);
+  out.say(`\n${moved} in view ${view}; - is a home that is no member any more\n`);
 }

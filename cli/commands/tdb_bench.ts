@@ -20,12 +20,13 @@ import { openTdb } from "../../actors/storage/tdb_open.ts";
 import { withDatabase } from "../database.ts";
 import { usage } from "../failure.ts";
 import { NewDatabase } from "../new_database.ts";
-import type { Column } from "../output.ts";
-import { RowWriter } from "../output.ts";
+import { declare, type Task } from "../declare.ts";
 import { progress } from "../progress.ts";
+import { type RowOf, rows } from "../result.ts";
+import { int, text } from "../schema.ts";
 import { targetOf } from "../target.ts";
-import type { CommandWorld, OpenFlags, OutputFlags } from "../world.ts";
-import { lookOf, openOptions, outputOptions, whole } from "../world.ts";
+import type { CommandWorld, OpenFlags } from "../world.ts";
+import { LOCK_WAIT, openOptions, whole } from "../world.ts";
 import { atOneMoment, optionsLike } from "./tdb_copy.ts";
 
 /** Keys that take part at most; more do not change the result. */
@@ -33,15 +34,15 @@ const KEYS_MAX = 100_000;
 /** Rounds of each operation; the median counts. */
 const ROUNDS = 5;
 
-const BENCH_COLUMNS: readonly Column[] = [
-  { name: "operation", title: "OPERATION" },
-  { name: "locks", title: "LOCKS" },
-  { name: "nsPerOp", title: "NS PER OP" },
-  { name: "perSecond", title: "PER SECOND" },
-  { name: "ops", title: "OPS PER ROUND" },
-];
+const MEASURED = rows({
+  operation: text("OPERATION", "what was measured"),
+  locks: text("LOCKS", "how the handle locks; none: for nobody else"),
+  nsPerOp: int("NS PER OP", "median over the rounds", "ns"),
+  perSecond: int("PER SECOND", "the same the other way round", "1/s"),
+  ops: int("OPS PER ROUND", "operations that one round has"),
+});
 
-interface BenchFlags extends OpenFlags, OutputFlags {
+interface BenchFlags extends OpenFlags {
   readonly ops: number;
 }
 
@@ -49,12 +50,19 @@ interface BenchFlags extends OpenFlags, OutputFlags {
 export function addBenchCommand(tdb: Command, world: CommandWorld): void {
   const bench = tdb.command("bench <file>")
     .description("measure reading and writing on a copy of the file, which itself is only read");
-  outputOptions(openOptions(bench, true))
-    .option("--ops <count>", "operations per round", whole(100, 10_000_000), 50_000)
-    .action((file: string, flags: BenchFlags) => runBench(world, file, flags));
+  declare<BenchFlags, RowOf<typeof MEASURED>>(
+    openOptions(bench, true)
+      .option("--ops <count>", "operations per round", whole(100, 10_000_000), 50_000),
+    world,
+    { result: MEASURED, timeout: LOCK_WAIT },
+    runBench,
+  );
 }
 
-async function runBench(world: CommandWorld, file: string, flags: BenchFlags): Promise<void> {
+async function runBench(
+  { world, flags, out }: Task<BenchFlags, RowOf<typeof MEASURED>>,
+  file = "",
+): Promise<void> {
   const memory = existsSync("/dev/shm") ? "/dev/shm" : tmpdir();
   const copy = join(memory, `ctdbx-bench-${process.pid}-${randomBytes(6).toString("hex")}.tdb`);
   const keys = await copyRecords(world, file, copy, flags);
@@ -66,16 +74,14 @@ async function runBench(world: CommandWorld, file: string, flags: BenchFlags): P
     }
     // The handles keep the file; without a name it goes with this process, however that ends.
     world.store.remove(copy);
-    const writer = new RowWriter(world.terminal.out, lookOf(world, flags), BENCH_COLUMNS);
     for (const [index, tdb] of handles.entries()) {
       for (const { operation, ops, ns } of await measure(world, tdb, keys, flags.ops)) {
         const nsPerOp = Math.round(ns);
         const perSecond = Math.round(1e9 / ns);
-        writer.row({ operation, locks: tdb.locking, nsPerOp, perSecond, ops });
+        out.row({ operation, locks: tdb.locking, nsPerOp, perSecond, ops });
       }
       bar.at(index + 1, handles.length);
     }
-    writer.end();
   } finally {
     bar.end();
     for (const tdb of handles) tdb.close();

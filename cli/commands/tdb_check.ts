@@ -15,64 +15,103 @@ import { withDatabase } from "../database.ts";
 import { EXIT } from "../exit_codes.ts";
 import { Failure, usage } from "../failure.ts";
 import { NewDatabase } from "../new_database.ts";
-import type { Column } from "../output.ts";
-import { json, RowWriter, writeObject } from "../output.ts";
+import { declare, type Task } from "../declare.ts";
 import { progress } from "../progress.ts";
+import { object, type RowOf } from "../result.ts";
+import { flag, int, list, record, text, word } from "../schema.ts";
 import { targetOf } from "../target.ts";
 import { ClosedPipe } from "../terminal.ts";
-import type { CommandWorld, OpenFlags, OutputFlags } from "../world.ts";
-import { lookOf, nextTurn, openOptions, outputOptions } from "../world.ts";
+import type { CommandWorld, OpenFlags } from "../world.ts";
+import { LOCK_WAIT, nextTurn, openOptions } from "../world.ts";
 import type { MakeFlags } from "./tdb_dump.ts";
 import { makeOptions, newOptions } from "./tdb_dump.ts";
 
-interface CheckFlags extends OpenFlags, OutputFlags {
+interface CheckFlags extends OpenFlags {
   readonly strict?: boolean;
 }
+
+const CREATED = object({
+  path: text("Made", "the new file"),
+  hashSize: int("Hash chains", "how many it has"),
+  hash: word("Hash", "of the keys", ["jenkins", "old"]),
+  mutex: flag("Mutexes", "has it robust mutexes instead of byte-range locks?"),
+});
+
+const CHECKED = object({
+  path: text("File", "as it was named"),
+  good: flag("Good", "is there no problem?"),
+  live: int("Records", "live ones"),
+  dead: int("Dead records", "deleted ones that still hold their place"),
+  free: int("Free records", "pieces of free space"),
+  freeBytes: int("Free bytes", "in them", "bytes"),
+  size: int("Bytes in all", "of the file", "bytes"),
+  problemCount: int("Problems", "how many there are, also those that are not listed"),
+  problems: list(
+    "Problems",
+    "the first of them",
+    record("Problem", "one of them", {
+      kind: text("KIND", "what kind of damage"),
+      offset: int("OFFSET", "where, from the start of the file", "bytes"),
+      text: text("WHAT", "what is wrong, a sentence"),
+    }),
+  ),
+}, { rowsOf: "problems" });
+
+const REPACKED = object({
+  path: text("Repacked", "the file"),
+  freePiecesBefore: int("Free pieces before", "pieces of free space"),
+  freePieces: int("Free pieces now", "pieces of free space"),
+  largestFree: int("Largest free piece", "after it", "bytes"),
+  bytes: int("Bytes in all", "of the file", "bytes"),
+});
 
 /** Adds the commands to `ctdbx tdb`. */
 export function addCheckCommands(tdb: Command, world: CommandWorld): void {
   const create = tdb.command("create <file>").description("make an empty database");
-  makeOptions(
-    outputOptions(create, " of errors"),
-    "jenkins",
-    `hash chains (default: ${HASH_SIZE_DEFAULT})`,
-  )
-    .action((file: string, flags: MakeFlags) => runCreate(world, file, flags));
+  declare<MakeFlags, RowOf<typeof CREATED>>(
+    makeOptions(create, "jenkins", `hash chains (default: ${HASH_SIZE_DEFAULT})`),
+    world,
+    { result: CREATED, changes: true },
+    runCreate,
+  );
 
   const checkCommand = tdb.command("check <file>")
     .description("look for damage, also in a database in use; exit code 12 when there is any");
-  outputOptions(openOptions(checkCommand, true))
-    .option("--strict", "also refuse what libtdb leaves behind after a crash")
-    .action((file: string, flags: CheckFlags) => runCheck(world, file, flags));
+  declare<CheckFlags, RowOf<typeof CHECKED>>(
+    openOptions(checkCommand, true)
+      .option("--strict", "also refuse what libtdb leaves behind after a crash"),
+    world,
+    { result: CHECKED, timeout: LOCK_WAIT },
+    runCheck,
+  );
 
   const repack = tdb.command("repack <file>")
     .description("rewrite all records in one transaction, so that free space is in one piece");
-  outputOptions(openOptions(repack, false))
-    .action((file: string, flags: OpenFlags & OutputFlags) => runRepack(world, file, flags));
+  declare<OpenFlags, RowOf<typeof REPACKED>>(
+    openOptions(repack, false),
+    world,
+    { result: REPACKED, timeout: LOCK_WAIT, changes: true },
+    runRepack,
+  );
 }
 
-async function runCreate(world: CommandWorld, file: string, flags: MakeFlags): Promise<void> {
-  const options = newOptions({ ...flags, hashSize: flags.hashSize ?? HASH_SIZE_DEFAULT });
+async function runCreate(
+  { world, flags, out }: Task<MakeFlags, RowOf<typeof CREATED>>,
+  file = "",
+): Promise<void> {
+  const hashSize = flags.hashSize ?? HASH_SIZE_DEFAULT;
+  const options = newOptions({ ...flags, hashSize });
   const target = targetOf(file, { force: flags.force, overEmpty: true });
   const database = await NewDatabase.begin(world, target, options);
   await database.finish();
+  const { hash, mutex } = options;
+  if (!out.isTable) out.object({ path: file, hashSize, hash, mutex });
 }
 
-const PROBLEM_COLUMNS: readonly Column[] = [
-  { name: "kind", title: "KIND" },
-  { name: "offset", title: "OFFSET" },
-  { name: "text", title: "WHAT" },
-];
-
-const COUNT_COLUMNS: readonly Column[] = [
-  { name: "live", title: "Records" },
-  { name: "dead", title: "Dead records" },
-  { name: "free", title: "Free records" },
-  { name: "freeBytes", title: "Free bytes" },
-  { name: "size", title: "Bytes in all" },
-];
-
-async function runCheck(world: CommandWorld, file: string, flags: CheckFlags): Promise<void> {
+async function runCheck(
+  { world, flags, out }: Task<CheckFlags, RowOf<typeof CHECKED>>,
+  file = "",
+): Promise<void> {
   const bar = progress(world.terminal, "checking");
   const report = await withDatabase(world, file, flags, "look", (tdb) =>
     check(tdb, {
@@ -81,7 +120,7 @@ async function runCheck(world: CommandWorld, file: string, flags: CheckFlags): P
       breathe: nextTurn,
     })).finally(() => bar.end());
   try {
-    writeReport(world, flags, report);
+    writeReport(out, file, report);
   } catch (error) {
     // `check | head` still ends with what was found.
     if (!(error instanceof ClosedPipe)) throw error;
@@ -96,33 +135,31 @@ async function runCheck(world: CommandWorld, file: string, flags: CheckFlags): P
   }
 }
 
-function writeReport(world: CommandWorld, flags: CheckFlags, report: CheckReport): void {
-  const { out } = world.terminal;
-  const look = lookOf(world, flags);
+function writeReport(
+  out: Task<CheckFlags, RowOf<typeof CHECKED>>["out"],
+  path: string,
+  report: CheckReport,
+): void {
+  const { live, dead, free, freeBytes, size, problemCount } = report;
   const problems = report.problems.map(({ kind, offset, text }) => ({ kind, offset, text }));
-  const { live, dead, free, freeBytes, size } = report;
-  if (look.format === "json") {
-    const { problemCount } = report;
-    const counts = { live, dead, free, freeBytes, size };
-    out.write(`${json({ ok: problemCount === 0, ...counts, problemCount, problems }, 2)}\n`);
+  if (out.isTable && problems.length === 0) {
+    out.say("The database is good.\n");
+    const { table } = CHECKED;
+    for (const { name, title = name } of table.slice(2, 7)) {
+      const value = { live, dead, free, freeBytes, size }[name];
+      out.say(`${title.padEnd(12)}  ${value}\n`);
+    }
     return;
   }
-  if (look.format === "table" && problems.length === 0) {
-    out.write("The database is good.\n");
-    writeObject(out, look, COUNT_COLUMNS, { live, dead, free, freeBytes, size });
-    return;
-  }
-  const writer = new RowWriter(out, look, PROBLEM_COLUMNS);
-  for (const problem of problems) writer.row(problem);
-  writer.end();
-  const more = report.problemCount - problems.length;
-  if (look.format === "table" && more > 0) out.write(`... and ${more} more\n`);
+  const counts = { live, dead, free, freeBytes, size, problemCount };
+  out.object({ path, good: problemCount === 0, ...counts, problems });
+  const more = problemCount - problems.length;
+  if (more > 0) out.say(`... and ${more} more\n`);
 }
 
 async function runRepack(
-  world: CommandWorld,
-  file: string,
-  flags: OpenFlags & OutputFlags,
+  { world, flags, out }: Task<OpenFlags, RowOf<typeof REPACKED>>,
+  file = "",
 ): Promise<void> {
   const row = await withDatabase(world, file, flags, "change", async (tdb) => {
     if (tdb.inTransaction) throw usage(`Cannot repack ${file}: a transaction is open`);
@@ -137,11 +174,5 @@ async function runRepack(
       bytes: tdb.size,
     };
   });
-  writeObject(world.terminal.out, lookOf(world, flags), [
-    { name: "path", title: "Repacked" },
-    { name: "freePiecesBefore", title: "Free pieces before" },
-    { name: "freePieces", title: "Free pieces now" },
-    { name: "largestFree", title: "Largest free piece" },
-    { name: "bytes", title: "Bytes in all" },
-  ], row);
+  out.object(row);
 }

@@ -18,22 +18,23 @@ import { EXIT } from "../exit_codes.ts";
 import { Failure, usage } from "../failure.ts";
 import type { NewOptions } from "../new_database.ts";
 import { NewDatabase } from "../new_database.ts";
-import type { Column } from "../output.ts";
-import { writeObject } from "../output.ts";
+import { declare, type Task } from "../declare.ts";
 import { progress } from "../progress.ts";
 import { readHeader, RECORD_HEADER_BYTES, withHeader } from "../record_header.ts";
 import { requireStorable } from "../record_limits.ts";
+import { object, type RowOf } from "../result.ts";
+import { int, maybe, text } from "../schema.ts";
 import { refuseSame, targetOf } from "../target.ts";
-import type { CommandWorld, OpenFlags, OutputFlags } from "../world.ts";
-import { lookOf, nextTurn, openOptions, outputOptions, whole, wide } from "../world.ts";
+import type { CommandWorld, OpenFlags } from "../world.ts";
+import { LOCK_WAIT, nextTurn, openOptions, whole, wide } from "../world.ts";
 
-interface BackupFlags extends OpenFlags, OutputFlags {
+interface BackupFlags extends OpenFlags {
   readonly hashSize?: number;
   readonly verify?: boolean;
   readonly force?: boolean;
 }
 
-interface ConvertFlags extends OpenFlags, OutputFlags {
+interface ConvertFlags extends OpenFlags {
   readonly addHeader?: boolean;
   readonly stripHeader?: boolean;
   readonly dmaster: number;
@@ -41,42 +42,53 @@ interface ConvertFlags extends OpenFlags, OutputFlags {
   readonly force?: boolean;
 }
 
+const COPIED = object({
+  path: text("Written", "the new file"),
+  records: int("Records", "how many it has"),
+  bytes: int("Bytes", "of the new file", "bytes"),
+  hashSize: int("Hash chains", "how many it has"),
+  emptyDropped: maybe(int("Empty records dropped", "that were only a header")),
+  shortSkipped: maybe(int("Too short, left out", "shorter than a header")),
+});
+type Copied = RowOf<typeof COPIED>;
+
 /** Adds the commands to `ctdbx tdb`. */
 export function addCopyCommands(tdb: Command, world: CommandWorld): void {
+  const spec = { result: COPIED, timeout: LOCK_WAIT, changes: true };
   const backup = tdb.command("backup <file> [to]")
     .description("copy a database, also one in use, to a checked file (default: FILE.bak)");
-  outputOptions(openOptions(backup, true))
-    .option("--hash-size <chains>", "hash chains of the copy", whole(1, HASH_SIZE_MAX))
-    .option("--verify", "also compare every record of the copy, still under the lock")
-    .option("--force", "replace the target if it exists and nobody holds a lock on it")
-    .action((file: string, to: string | undefined, flags: BackupFlags) =>
-      runBackup(world, file, to ?? `${file}.bak`, flags)
-    );
+  declare<BackupFlags, Copied>(
+    openOptions(backup, true)
+      .option("--hash-size <chains>", "hash chains of the copy", whole(1, HASH_SIZE_MAX))
+      .option("--verify", "also compare every record of the copy, still under the lock")
+      .option("--force", "replace the target if it exists and nobody holds a lock on it"),
+    world,
+    spec,
+    (task, file = "", to = `${file}.bak`) => runBackup(task, file, to),
+  );
 
   const convert = tdb.command("convert <file> <to>")
     .description("write a new file with the 24-byte record headers of a cluster added or removed");
-  outputOptions(openOptions(convert, true))
-    .addOption(
-      new Option("--add-header", "put a header before every value").conflicts("stripHeader"),
-    )
-    .option("--strip-header", "remove the headers, and the records that are only a header")
-    .option("--dmaster <pnn>", "node in added headers", whole(0, 4294967295), 0)
-    .option("--rsn <number>", "record sequence number in added headers", wide, 0n)
-    .option("--force", "replace the target if it exists and nobody holds a lock on it")
-    .action((file: string, to: string, flags: ConvertFlags) => runConvert(world, file, to, flags));
+  declare<ConvertFlags, Copied>(
+    openOptions(convert, true)
+      .addOption(
+        new Option("--add-header", "put a header before every value").conflicts("stripHeader"),
+      )
+      .option("--strip-header", "remove the headers, and the records that are only a header")
+      .option("--dmaster <pnn>", "node in added headers", whole(0, 4294967295), 0)
+      .option("--rsn <number>", "record sequence number in added headers", wide, 0n)
+      .option("--force", "replace the target if it exists and nobody holds a lock on it"),
+    world,
+    spec,
+    runConvert,
+  );
 }
 
-const COPY_COLUMNS: readonly Column[] = [
-  { name: "path", title: "Written" },
-  { name: "records", title: "Records" },
-  { name: "bytes", title: "Bytes" },
-  { name: "hashSize", title: "Hash chains" },
-  { name: "emptyDropped", title: "Empty records dropped" },
-  { name: "shortSkipped", title: "Too short, left out" },
-];
-
 /** A new file like an old one. */
-export function optionsLike(tdb: Tdb, hashSize?: number): NewOptions {
+export function optionsLike(
+  tdb: Tdb,
+  hashSize?: number,
+): NewOptions & { readonly hashSize: number } {
   const { header } = tdb;
   return {
     hashSize: hashSize ?? header.hashSize,
@@ -145,10 +157,9 @@ function comesTwice(path: string, key: Uint8Array): Failure {
 }
 
 async function runBackup(
-  world: CommandWorld,
+  { world, flags, out }: Task<BackupFlags, Copied>,
   file: string,
   to: string,
-  flags: BackupFlags,
 ): Promise<void> {
   await withDatabase(world, file, flags, "look", async (tdb) => {
     refuseSame(file, to);
@@ -166,16 +177,14 @@ async function runBackup(
       bar.end();
     }
     const bytes = await database.finish();
-    const row = { path: to, records: database.count, bytes, hashSize: options.hashSize };
-    writeObject(world.terminal.out, lookOf(world, flags), COPY_COLUMNS, row);
+    out.object({ path: to, records: database.count, bytes, hashSize: options.hashSize });
   });
 }
 
 async function runConvert(
-  world: CommandWorld,
-  file: string,
-  to: string,
-  flags: ConvertFlags,
+  { world, flags, out }: Task<ConvertFlags, Copied>,
+  file = "",
+  to = "",
 ): Promise<void> {
   if (!flags.addHeader && !flags.stripHeader) {
     throw usage("Cannot convert: say which way", "--add-header or --strip-header");
@@ -208,8 +217,8 @@ async function runConvert(
     }
     const bytes = await database.finish();
     const counts = flags.stripHeader ? { emptyDropped, shortSkipped } : {};
-    const row = { path: to, records: database.count, bytes, hashSize: options.hashSize, ...counts };
-    writeObject(world.terminal.out, lookOf(world, flags), COPY_COLUMNS, row);
+    const { hashSize } = options;
+    out.object({ path: to, records: database.count, bytes, hashSize, ...counts });
   });
   if (shortSkipped > 0) {
     throw new Failure(

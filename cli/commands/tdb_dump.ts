@@ -17,23 +17,18 @@ import { DumpReader, DumpWriter } from "../dump_text.ts";
 import { usage } from "../failure.ts";
 import type { NewOptions } from "../new_database.ts";
 import { NewDatabase } from "../new_database.ts";
-import { RowWriter, writeObject } from "../output.ts";
+import { declare, type Task } from "../declare.ts";
 import { progress } from "../progress.ts";
+import { object, type RowOf } from "../result.ts";
+import { int, text } from "../schema.ts";
 import { requireStorable } from "../record_limits.ts";
 import { targetOf } from "../target.ts";
-import type { CommandWorld, EncodingFlags, OpenFlags, OutputFlags } from "../world.ts";
-import {
-  encodingOf,
-  encodingOptions,
-  lookOf,
-  nextTurn,
-  openOptions,
-  outputOptions,
-  whole,
-} from "../world.ts";
-import { keyBytes, noRecord, RECORD_COLUMNS, recordRow } from "./tdb_records.ts";
+import type { CommandWorld, EncodingFlags, OpenFlags } from "../world.ts";
+import { encodingOf, encodingOptions, LOCK_WAIT, nextTurn, openOptions, whole } from "../world.ts";
+import type { RecordRow } from "./tdb_records.ts";
+import { keyBytes, noRecord, RECORD, recordRow, RECORDS } from "./tdb_records.ts";
 
-interface DumpFlags extends EncodingFlags, OpenFlags, OutputFlags {
+interface DumpFlags extends EncodingFlags, OpenFlags {
   readonly key?: string;
   readonly nul?: boolean;
 }
@@ -46,7 +41,7 @@ export interface MakeFlags {
   readonly force?: boolean;
 }
 
-interface RestoreFlags extends MakeFlags, OutputFlags {
+interface RestoreFlags extends MakeFlags {
   readonly allowEmpty?: boolean;
 }
 
@@ -69,43 +64,57 @@ export function newOptions(flags: MakeFlags): NewOptions {
   return { hashSize: flags.hashSize, hash: flags.hash, mutex: flags.mutex ?? false };
 }
 
+const RESTORED = object({
+  path: text("Written", "the new file"),
+  records: int("Records", "how many were read"),
+  bytes: int("Bytes", "of the new file", "bytes"),
+});
+
 /** Adds the commands to `ctdbx tdb`. */
 export function addDumpCommands(tdb: Command, world: CommandWorld): void {
   const dump = tdb.command("dump <file>").description("print all records, as tdbdump does");
-  encodingOptions(
-    outputOptions(openOptions(dump, true), " of the result (default: tdbdump's text)"),
-    "-k and output",
-  )
-    .option("-k, --key <key>", "only the value of this record, escaped and without a line end")
-    .option("--nul", "append a NUL byte to the key of -k")
-    .action((file: string, flags: DumpFlags) =>
-      flags.key === undefined ? runDump(world, file, flags) : runDumpKey(world, file, flags)
-    );
+  declare<DumpFlags, RecordRow>(
+    encodingOptions(openOptions(dump, true), "-k and output")
+      .option("-k, --key <key>", "only the value of this record, escaped and without a line end")
+      .option("--nul", "append a NUL byte to the key of -k"),
+    world,
+    {
+      result: ({ key }) => key === undefined ? RECORDS : RECORD,
+      raw: "tdbdump's text",
+      timeout: LOCK_WAIT,
+    },
+    (task, file = "") =>
+      task.flags.key === undefined ? runDump(task, file) : runDumpKey(task, file),
+  );
 
   const restore = tdb.command("restore <file>")
     .description("make a database from the text of dump or tdbdump on standard input");
-  makeOptions(
-    outputOptions(restore),
-    "old",
-    "hash chains (default: chosen by the number of records)",
-  )
-    .option("--allow-empty", "also make a database of an input without records")
-    .action((file: string, flags: RestoreFlags) => runRestore(world, file, flags));
+  declare<RestoreFlags, RowOf<typeof RESTORED>>(
+    makeOptions(restore, "old", "hash chains (default: chosen by the number of records)")
+      .option("--allow-empty", "also make a database of an input without records"),
+    world,
+    { result: RESTORED, changes: true },
+    runRestore,
+  );
 }
 
-async function runDump(world: CommandWorld, file: string, flags: DumpFlags): Promise<void> {
-  const { out } = world.terminal;
-  const writer = new RowWriter(out, lookOf(world, flags), RECORD_COLUMNS);
-  const dumper = new DumpWriter(out);
+async function runDump(
+  { world, flags, out }: Task<DumpFlags, RecordRow>,
+  file: string,
+): Promise<void> {
+  const dumper = new DumpWriter(world.terminal.out);
+  const isRaw = out.format === "raw";
   await withDatabase(world, file, flags, "look", (tdb) =>
     tdb.traverse((record) => {
-      if (flags.output === undefined) dumper.record(record);
-      else writer.row(recordRow(record.key(), record.value(), flags));
+      if (isRaw) dumper.record(record);
+      else out.row(recordRow(record.key(), record.value(), flags));
     }));
-  if (flags.output !== undefined) writer.end();
 }
 
-async function runDumpKey(world: CommandWorld, file: string, flags: DumpFlags): Promise<void> {
+async function runDumpKey(
+  { world, flags, out }: Task<DumpFlags, RecordRow>,
+  file: string,
+): Promise<void> {
   const key = keyBytes(flags.key ?? "", encodingOf(flags), flags.nul);
   const value = await withDatabase(
     world,
@@ -115,17 +124,13 @@ async function runDumpKey(world: CommandWorld, file: string, flags: DumpFlags): 
     (tdb) => tdb.readOnly ? tdb.fetch(key) : tdb.withChain(key, () => tdb.fetch(key), "read"),
   );
   if (value === undefined) throw noRecord(file, key);
-  if (flags.output === undefined) world.terminal.out.write(escapeBytes(value));
-  else {
-    const row = recordRow(key, value, flags);
-    writeObject(world.terminal.out, lookOf(world, flags), RECORD_COLUMNS, row);
-  }
+  if (out.format === "raw") out.raw(escapeBytes(value));
+  else out.object(recordRow(key, value, flags));
 }
 
 async function runRestore(
-  world: CommandWorld,
-  file: string,
-  flags: RestoreFlags,
+  { world, flags, out }: Task<RestoreFlags, RowOf<typeof RESTORED>>,
+  file = "",
 ): Promise<void> {
   const { terminal } = world;
   const target = targetOf(file, { force: flags.force });
@@ -168,10 +173,5 @@ async function runRestore(
     bar.end();
   }
   const bytes = await database.finish();
-  const row = { path: file, records: database.count, bytes };
-  writeObject(terminal.out, lookOf(world, flags), [
-    { name: "path", title: "Written" },
-    { name: "records", title: "Records" },
-    { name: "bytes", title: "Bytes" },
-  ], row);
+  out.object({ path: file, records: database.count, bytes });
 }

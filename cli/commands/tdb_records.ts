@@ -16,16 +16,16 @@ import { escapeBytes, fromText, joined, shortKey, shown, toBase64, toHex } from 
 import { withDatabase } from "../database.ts";
 import { EXIT } from "../exit_codes.ts";
 import { Failure, systemFailure, usage } from "../failure.ts";
-import type { Column, Row } from "../output.ts";
-import { RowWriter, writeObject } from "../output.ts";
-import type { CommandWorld, EncodingFlags, OpenFlags, OutputFlags } from "../world.ts";
-import { encodingOf, encodingOptions, lookOf, openOptions } from "../world.ts";
-import { outputOptions, readInput, whole } from "../world.ts";
+import { type CommonFlags, declare, type Task } from "../declare.ts";
+import { object, type RowOf, rows } from "../result.ts";
+import { flag, int, text, word } from "../schema.ts";
+import type { CommandWorld, EncodingFlags, OpenFlags } from "../world.ts";
+import { encodingOf, encodingOptions, LOCK_WAIT, openOptions, readInput, whole } from "../world.ts";
 
 /** Bytes that are asked for at once. */
 const PIECE_BYTES = 1024 * 1024;
 
-interface KeyFlags extends EncodingFlags, OpenFlags, OutputFlags {
+interface KeyFlags extends EncodingFlags, OpenFlags {
   readonly nul?: boolean;
 }
 
@@ -34,45 +34,88 @@ interface PutFlags extends KeyFlags {
   readonly file?: string;
 }
 
-interface KeysFlags extends EncodingFlags, OpenFlags, OutputFlags {
+interface KeysFlags extends EncodingFlags, OpenFlags {
   readonly prefix?: string;
   readonly limit?: number;
 }
 
+const ENCODING = word("ENCODING", "how the bytes are written", [
+  "text",
+  "hex",
+  "base64",
+  "escaped",
+]);
+const KEY = text("KEY", "its bytes, as `encoding` says");
+const RECORD_FIELDS = {
+  key: KEY,
+  value: text("VALUE", "its bytes, as `encoding` says"),
+  encoding: ENCODING,
+};
+/** One record. */
+export const RECORD = object(RECORD_FIELDS);
+/** Records. */
+export const RECORDS = rows(RECORD_FIELDS);
+/** One of them. */
+export type RecordRow = RowOf<typeof RECORDS>;
+
+const WRITTEN = object({
+  path: text("File", "as it was named"),
+  key: KEY,
+  encoding: ENCODING,
+  valueBytes: int("Value bytes", "of the value that is stored now", "bytes"),
+});
+const DELETED = object({
+  path: text("File", "as it was named"),
+  key: KEY,
+  encoding: ENCODING,
+  deleted: flag("Deleted", "it was there, and is gone"),
+});
+const KEYS = rows({
+  key: KEY,
+  encoding: ENCODING,
+  valueBytes: int("VALUE BYTES", "of its value", "bytes"),
+});
+
 /** Adds the commands to `ctdbx tdb`. */
 export function addRecordCommands(tdb: Command, world: CommandWorld): void {
+  const timeout = LOCK_WAIT;
   const get = tdb.command("get <file> <key>").description("print the value of a record");
-  keyOptions(
-    outputOptions(get, " of the result (default: the value's bytes as they are)"),
-    "key and output",
-    true,
-  )
-    .action((file: string, key: string, flags: KeyFlags) => runGet(world, file, key, flags));
+  declare<KeyFlags, RecordRow>(
+    keyOptions(get, "key and output", true),
+    world,
+    { result: RECORD, raw: "the value's bytes as they are", timeout },
+    runGet,
+  );
 
   const put = tdb.command("put <file> <key> [value]")
     .description("store a record; a value of - is read from standard input");
-  keyOptions(outputOptions(put, " of errors"), "key and value", false)
-    .addOption(
-      new Option("--mode <mode>", "insert: it must be new; modify: it must be there").choices([
-        "replace",
-        "insert",
-        "modify",
-      ]).default("replace"),
-    )
-    .option("--file <path>", "take the value from this file, - for standard input")
-    .action((file: string, key: string, value: string | undefined, flags: PutFlags) =>
-      runPut(world, file, key, value, flags)
-    );
+  const mode = new Option("--mode <mode>", "insert: it must be new; modify: it must be there");
+  declare<PutFlags, RowOf<typeof WRITTEN>>(
+    keyOptions(put, "key and value", false)
+      .addOption(mode.choices(["replace", "insert", "modify"]).default("replace"))
+      .option("--file <path>", "take the value from this file, - for standard input"),
+    world,
+    { result: WRITTEN, timeout, changes: true },
+    runPut,
+  );
 
   const del = tdb.command("del <file> <key>").alias("delete").description("delete a record");
-  keyOptions(outputOptions(del, " of errors"), "key", false)
-    .action((file: string, key: string, flags: KeyFlags) => runDelete(world, file, key, flags));
+  declare<KeyFlags, RowOf<typeof DELETED>>(
+    keyOptions(del, "key", false),
+    world,
+    { result: DELETED, timeout, changes: true },
+    runDelete,
+  );
 
   const keys = tdb.command("keys <file>").description("list the keys, escaped, one a line");
-  encodingOptions(outputOptions(openOptions(keys, true)), "prefix and output")
-    .option("--prefix <text>", "only keys that begin with this")
-    .option("--limit <count>", "at most so many", whole(0, 4294967295))
-    .action((file: string, flags: KeysFlags) => runKeys(world, file, flags));
+  declare<KeysFlags, RowOf<typeof KEYS>>(
+    encodingOptions(openOptions(keys, true), "prefix and output")
+      .option("--prefix <text>", "only keys that begin with this")
+      .option("--limit <count>", "at most so many", whole(0, 4294967295)),
+    world,
+    { result: KEYS, raw: "the keys, one a line", timeout },
+    runKeys,
+  );
 }
 
 function keyOptions(command: Command, of: string, looksOnly: boolean): Command {
@@ -100,33 +143,26 @@ export function noRecord(file: string, key: Uint8Array): Failure {
   );
 }
 
-/** Columns of a record in tables and CSV. */
-export const RECORD_COLUMNS: readonly Column[] = [
-  { name: "key", title: "KEY" },
-  { name: "value", title: "VALUE" },
-  { name: "encoding", title: "ENCODING" },
-];
-
 /** A record as a row: in JSON one of three encodings, in tables and CSV escaped as tdbdump does it. */
 export function recordRow(
   key: Uint8Array,
   value: Uint8Array,
-  flags: EncodingFlags & OutputFlags,
-): Row {
+  flags: EncodingFlags & CommonFlags,
+): RecordRow {
   const wanted = flags.hex ? "hex" : flags.base64 ? "base64" : undefined;
   const forPeople = flags.output === "table" || flags.output === "csv";
   if (flags.escaped || (forPeople && wanted === undefined)) {
     return { key: escapeBytes(key), value: escapeBytes(value), encoding: "escaped" };
   }
   const { strings, encoding } = shown([key, value], wanted);
-  return { key: strings[0], value: strings[1], encoding };
+  const [shownKey = "", shownValue = ""] = strings;
+  return { key: shownKey, value: shownValue, encoding };
 }
 
 async function runGet(
-  world: CommandWorld,
-  file: string,
-  text: string,
-  flags: KeyFlags,
+  { world, flags, out }: Task<KeyFlags, RecordRow>,
+  file = "",
+  text = "",
 ): Promise<void> {
   const key = keyBytes(text, encodingOf(flags), flags.nul);
   const value = await withDatabase(
@@ -137,25 +173,21 @@ async function runGet(
     (tdb) => tdb.readOnly ? tdb.fetch(key) : tdb.withChain(key, () => tdb.fetch(key), "read"),
   );
   if (value === undefined) throw noRecord(file, key);
-  const { out, outIsTerminal } = world.terminal;
-  if (flags.output !== undefined) {
-    writeObject(out, lookOf(world, flags), RECORD_COLUMNS, recordRow(key, value, flags));
-  } else if (flags.hex || flags.base64 || flags.escaped) {
+  if (out.format !== "raw") return out.object(recordRow(key, value, flags));
+  if (flags.hex || flags.base64 || flags.escaped) {
     const show = flags.hex ? toHex : flags.base64 ? toBase64 : escapeBytes;
-    out.write(`${show(value)}\n`);
-  } else {
-    // Exactly the bytes, so that `get > file` and `put --file file` are inverse; a person gets a new line.
-    out.write(value);
-    if (outIsTerminal) out.write("\n");
+    return out.raw(`${show(value)}\n`);
   }
+  // Exactly the bytes, so that `get > file` and `put --file file` are inverse; a person gets a new line.
+  out.raw(value);
+  if (world.terminal.outIsTerminal) out.raw("\n");
 }
 
 async function runPut(
-  world: CommandWorld,
-  file: string,
-  text: string,
-  valueText: string | undefined,
-  flags: PutFlags,
+  { world, flags, out }: Task<PutFlags, RowOf<typeof WRITTEN>>,
+  file = "",
+  text = "",
+  valueText?: string,
 ): Promise<void> {
   const key = keyBytes(text, encodingOf(flags), flags.nul);
   const value = await valueOf(world, valueText, flags);
@@ -179,6 +211,13 @@ async function runPut(
     if (error.code === "not_found" && flags.mode === "modify") throw noRecord(file, key);
     throw error;
   }
+  if (!out.isTable) out.object({ path: file, ...keyShown(key), valueBytes: value.length });
+}
+
+/** A key in the form in which data has it. */
+function keyShown(key: Uint8Array): Pick<RecordRow, "key" | "encoding"> {
+  const { strings: [text = ""], encoding } = shown([key], undefined);
+  return { key: text, encoding };
 }
 
 async function valueOf(
@@ -233,10 +272,9 @@ function readValue(path: string): Uint8Array {
 }
 
 async function runDelete(
-  world: CommandWorld,
-  file: string,
-  text: string,
-  flags: KeyFlags,
+  { world, flags, out }: Task<KeyFlags, RowOf<typeof DELETED>>,
+  file = "",
+  text = "",
 ): Promise<void> {
   const key = keyBytes(text, encodingOf(flags), flags.nul);
   const was = await withDatabase(
@@ -247,22 +285,20 @@ async function runDelete(
     (tdb) => tdb.withChain(key, () => tdb.delete(key)),
   );
   if (!was) throw noRecord(file, key);
+  if (!out.isTable) out.object({ path: file, ...keyShown(key), deleted: true });
 }
 
-async function runKeys(world: CommandWorld, file: string, flags: KeysFlags): Promise<void> {
+async function runKeys(
+  { world, flags, out }: Task<KeysFlags, RowOf<typeof KEYS>>,
+  file = "",
+): Promise<void> {
   const prefix = flags.prefix === undefined
     ? new Uint8Array(0)
     : fromText(flags.prefix, encodingOf(flags), "the prefix");
   const limit = flags.limit ?? Infinity;
   const wanted = flags.hex ? "hex" : flags.base64 ? "base64" : undefined;
-  const escaped = flags.escaped || flags.output === undefined || flags.output === "table" ||
-    flags.output === "csv";
-  const { out } = world.terminal;
-  const writer = new RowWriter(out, lookOf(world, flags), [
-    { name: "key", title: "KEY" },
-    { name: "encoding", title: "ENCODING" },
-    { name: "valueBytes", title: "VALUE BYTES" },
-  ]);
+  const isRaw = out.format === "raw";
+  const escaped = flags.escaped || isRaw || out.isTable || out.format === "csv";
   let count = 0;
   await withDatabase(world, file, flags, "look", (tdb) =>
     tdb.traverse((record) => {
@@ -272,12 +308,12 @@ async function runKeys(world: CommandWorld, file: string, flags: KeysFlags): Pro
       if (!prefix.every((byte, index) => part[index] === byte)) return true;
       const key = record.key();
       const { strings, encoding } = escaped && wanted === undefined
-        ? { strings: [escapeBytes(key)], encoding: "escaped" }
+        ? { strings: [escapeBytes(key)], encoding: "escaped" as const }
         : shown([key], wanted);
       count += 1;
-      if (flags.output === undefined) out.write(`${strings[0]}\n`);
-      else writer.row({ key: strings[0], encoding, valueBytes: record.valueLength });
+      const [shownKey = ""] = strings;
+      if (isRaw) out.raw(`${shownKey}\n`);
+      else out.row({ key: shownKey, encoding, valueBytes: record.valueLength });
       return count < limit;
     }));
-  if (flags.output !== undefined) writer.end();
 }

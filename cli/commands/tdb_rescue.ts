@@ -18,28 +18,30 @@ import { dumpText } from "../dump_text.ts";
 import { EXIT } from "../exit_codes.ts";
 import { Failure } from "../failure.ts";
 import { NewDatabase } from "../new_database.ts";
-import type { Column } from "../output.ts";
-import { writeObject } from "../output.ts";
+import { declare, type Task } from "../declare.ts";
 import { overLimits } from "../record_limits.ts";
+import { object, type Result, type RowOf } from "../result.ts";
+import { int, text } from "../schema.ts";
 import { refuseSame, targetOf } from "../target.ts";
-import type { CommandWorld, OpenFlags, OutputFlags } from "../world.ts";
-import { lookOf, openOptions, outputOptions } from "../world.ts";
+import type { CommandWorld, OpenFlags } from "../world.ts";
+import { LOCK_WAIT, openOptions } from "../world.ts";
 import { atOneMoment, optionsLike } from "./tdb_copy.ts";
+import { type RecordRow, recordRow, RECORDS } from "./tdb_records.ts";
 
 /** What rescue() calls for each record. */
 type Found = Parameters<typeof rescue>[1];
 
-const RESCUE_COLUMNS: readonly Column[] = [
-  { name: "path", title: "Written" },
-  { name: "records", title: "Records" },
-  { name: "reachable", title: "Found through chains" },
-  { name: "unreachable", title: "Found by scanning" },
-  { name: "shadowed", title: "Older copies left out" },
-  { name: "tooLarge", title: "Too large, left out" },
-  { name: "bytes", title: "Bytes" },
-];
+const RESCUED = object({
+  path: text("Written", "the new file"),
+  records: int("Records", "how many it has"),
+  reachable: int("Found through chains", "records that a chain leads to"),
+  unreachable: int("Found by scanning", "records that no chain leads to"),
+  shadowed: int("Older copies left out", "of keys that were found before"),
+  tooLarge: int("Too large, left out", "larger than ctdbx stores"),
+  bytes: int("Bytes", "of the new file", "bytes"),
+});
 
-interface RescueFlags extends OpenFlags, OutputFlags {
+interface RescueFlags extends OpenFlags {
   readonly to?: string;
   readonly reachable?: boolean;
   readonly force?: boolean;
@@ -49,46 +51,49 @@ interface RescueFlags extends OpenFlags, OutputFlags {
 export function addRescueCommand(tdb: Command, world: CommandWorld): void {
   const command = tdb.command("rescue <file>")
     .description("save the records of a damaged file: as dump text, or into a new file");
-  outputOptions(openOptions(command, true), " of the counts, with --to")
-    .option("--to <path>", "write a new database instead of dump text")
-    .option("--reachable", "leave out records that no chain leads to")
-    .option("--force", "replace the target if it exists and nobody holds a lock on it")
-    .action((file: string, flags: RescueFlags) => runRescue(world, file, flags));
+  declare<RescueFlags, object>(
+    openOptions(command, true)
+      .option("--to <path>", "write a new database instead of dump text")
+      .option("--reachable", "leave out records that no chain leads to")
+      .option("--force", "replace the target if it exists and nobody holds a lock on it"),
+    world,
+    {
+      result: ({ to }) => (to === undefined ? RECORDS : RESCUED) as Result,
+      raw: "dump text, or with --to a table of counts",
+      isRaw: ({ to }) => to === undefined,
+      timeout: LOCK_WAIT,
+    },
+    (task, file = "") => task.flags.to === undefined ? print(task, file) : rescueTo(task, file),
+  );
 }
 
-async function runRescue(world: CommandWorld, file: string, flags: RescueFlags): Promise<void> {
-  const { to } = flags;
-  const { out, err } = world.terminal;
-  if (to === undefined) {
-    const { report, twice } = await withDatabase(
-      world,
-      file,
-      flags,
-      "look",
-      (tdb) =>
-        atOneMoment(tdb, () => {
-          const known = new Set<string>();
-          let twice = 0;
-          const report = rescue(tdb, (key, value, { reachable }) => {
-            if (!reachable && (flags.reachable || isKnown(known, key))) twice += 1;
-            else out.write(dumpText(key, value));
-          });
-          return Promise.resolve({ report, twice });
-        }),
-    );
-    err.write(`rescued ${countsText(report, twice)}\n`);
-    return;
-  }
-  await rescueTo(world, file, to, flags);
+/** Prints what can be read, and how much it was on stderr. */
+async function print({ world, flags, out }: Task<RescueFlags>, file: string): Promise<void> {
+  const { report, twice } = await withDatabase(
+    world,
+    file,
+    flags,
+    "look",
+    (tdb) =>
+      atOneMoment(tdb, () => {
+        const known = new Set<string>();
+        let twice = 0;
+        const report = rescue(tdb, (key, value, { reachable }) => {
+          if (!reachable && (flags.reachable || isKnown(known, key))) twice += 1;
+          else if (out.format === "raw") out.raw(dumpText(key, value));
+          else out.row(recordRow(key, value, flags) satisfies RecordRow);
+        });
+        return Promise.resolve({ report, twice });
+      }),
+  );
+  // Standard error has one line of JSON, or none, when JSON is asked for.
+  if (out.format === "json" || out.format === "jsonl") return;
+  world.terminal.err.write(`rescued ${countsText(report, twice)}\n`);
 }
 
 /** Saves into a new database; records over our limits are left out and counted. */
-async function rescueTo(
-  world: CommandWorld,
-  file: string,
-  to: string,
-  flags: RescueFlags,
-): Promise<void> {
+async function rescueTo({ world, flags, out }: Task<RescueFlags>, file: string): Promise<void> {
+  const { to = "" } = flags;
   let tooLarge = 0;
   await withDatabase(world, file, flags, "look", async (tdb) => {
     refuseSame(file, to);
@@ -108,8 +113,8 @@ async function rescueTo(
     const bytes = await database.finish();
     const { reachable, unreachable, shadowed } = report;
     const counts = { reachable, unreachable, shadowed, tooLarge, bytes };
-    const row = { path: to, records: database.count, ...counts };
-    writeObject(world.terminal.out, lookOf(world, flags), RESCUE_COLUMNS, row);
+    const row: RowOf<typeof RESCUED> = { path: to, records: database.count, ...counts };
+    out.object(row);
   });
   if (tooLarge === 0) return;
   throw new Failure(

@@ -1,5 +1,5 @@
 /**
- * `ctdbx watch`: what happens, as it happens, at all nodes that the asked one hears; until Ctrl-C.
+ * `ctdbx watch`: what happens, as it happens, at all nodes that the asked one hears, or that NATS brings; until Ctrl-C.
  *
  *   09:14:03.211  n1  adopted  0.5.3 view 0.5.3 [0.1 1.2]
  *
@@ -9,97 +9,109 @@
 
 import process from "node:process";
 import type { Command } from "commander";
-import { RealHost } from "../../transport/real_host.ts";
-import { columnsOf } from "../answers.ts";
-import { Daemon } from "../control_client.ts";
-import { EXIT } from "../exit_codes.ts";
-import { Failure } from "../failure.ts";
-import { CELL_MAX, oneLine, RowWriter } from "../output.ts";
-import { ClosedPipe } from "../terminal.ts";
-import type { CommandWorld, OutputFlags } from "../world.ts";
-import { lookOf, outputOptions, whole } from "../world.ts";
-import { askedNode, type HomeFlags, homeOption } from "./asking.ts";
+import { InvalidArgumentError, Option } from "commander";
+import { TOPICS } from "../../transport/wire/messages/event.ts";
+import { declare, type Task } from "../declare.ts";
+import { type EventWords, eventWords } from "../event_text.ts";
+import { type FeedFlags, type FeedItem, feedOptions, openFeed } from "../feed.ts";
+import { CELL_MAX, oneLine } from "../output.ts";
+import { type RowOf, rows } from "../result.ts";
+import { type Field, maybe, text } from "../schema.ts";
+import type { CommandWorld } from "../world.ts";
+import { whole } from "../world.ts";
 
-interface WatchFlags extends HomeFlags, OutputFlags {
+interface WatchFlags extends FeedFlags {
   readonly count?: number;
+  readonly topic: readonly string[];
 }
 
-/** An event as it comes; another node may send anything. */
-type Event = Readonly<Record<string, unknown>>;
+/** What is watched when no topic is named: what does not come every second. */
+const BY_DEFAULT = ["state", "cluster", "audit"];
 
-const COLUMNS = columnsOf(["time", "Time"], ["who", "Node"], ["what", "What"], ["text", "Text"]);
+const EVENT: Field<FeedItem["event"]> = {
+  type: "object",
+  title: "Event",
+  description: "the event as it came; docs/MONITORING.md has its fields",
+};
+
+const ROWS = rows({
+  time: text("Time", "when, by the clock of the node that tells it; ISO 8601, UTC"),
+  topic: maybe(text("Topic", "which kind of event; null: a word about the watching itself")),
+  who: text("Node", "who tells it, as its subject says"),
+  what: text("What", "what it is, in a word or two"),
+  text: text("Text", "the rest, for people"),
+  event: EVENT,
+});
+
 /** Width of the columns of the table that fit most events, characters. */
 const WIDTHS = { who: 6, what: 13 } as const;
 
 /** Adds `ctdbx watch`. */
 export function addWatchCommand(program: Command, world: CommandWorld): void {
-  outputOptions(homeOption(program.command("watch")))
+  const command = feedOptions(program.command("watch"))
     .description("show what happens in the cluster, and where, until Ctrl-C")
-    .option("--count <events>", "end after so many", whole(1, 1_000_000_000))
-    .action((flags: WatchFlags) => watch(world, flags));
+    .addOption(
+      new Option(
+        "--topic <topics>",
+        `only these, with commas between: ${TOPICS.join(", ")}, or all`,
+      )
+        .argParser(topicsOf).default(BY_DEFAULT, BY_DEFAULT.join(",")),
+    )
+    .option("--count <events>", "end after so many", whole(1, 1_000_000_000));
+  declare<WatchFlags, RowOf<typeof ROWS>>(command, world, { result: ROWS, asks: "node" }, watch);
 }
 
-async function watch(world: CommandWorld, flags: WatchFlags): Promise<void> {
-  const paths = await askedNode(flags);
-  const daemon = await Daemon.dial(new RealHost(), paths);
-  const { out } = world.terminal;
-  const shown = lookOf(world, flags);
-  const rows = shown.format === "table" ? undefined : new RowWriter(out, shown, COLUMNS);
-  const ended = Promise.withResolvers<void>();
+async function watch({ flags, out }: Task<WatchFlags, RowOf<typeof ROWS>>): Promise<void> {
+  const done = Promise.withResolvers<void>();
   let left = flags.count ?? Infinity;
-  const onItem = (item: unknown): void => {
+  const onItem = (item: FeedItem): void => {
     if (left <= 0) return;
     left--;
     try {
-      const row = rowOf(item);
-      if (rows !== undefined) rows.row(row);
-      else out.write(lineOf(row));
+      const words = eventWords(item);
+      if (out.isTable) out.say(lineOf(words));
+      else out.row({ ...words, topic: item.topic, event: item.event });
       out.flush();
     } catch (error) {
       left = 0;
-      return ended.reject(error);
+      return done.reject(error);
     }
-    if (left === 0) ended.resolve();
+    if (left === 0) done.resolve();
   };
-  const onSignal = (): void => ended.resolve();
+  const onSignal = (): void => done.resolve();
   for (const name of ["SIGINT", "SIGTERM"] as const) process.once(name, onSignal);
   try {
-    await Promise.race([daemon.watch("watch", {}, onItem), ended.promise]);
-    rows?.end();
-  } catch (error) {
-    if (error instanceof ClosedPipe) throw error;
-    if (!(error instanceof Failure) || error.exit !== EXIT.unknownOutcome) throw error;
-    rows?.end();
-    throw new Failure(
-      EXIT.other,
-      `Cannot watch any longer: the daemon at ${paths.socket} has gone, or does not feed us`,
-      "`ctdbx cluster wait` waits until it is back",
-    );
+    const feed = await openFeed(flags, { topics: flags.topic, onItem });
+    try {
+      await Promise.race([feed.ended, done.promise]);
+    } finally {
+      feed.close();
+    }
   } finally {
     for (const name of ["SIGINT", "SIGTERM"] as const) process.off(name, onSignal);
-    daemon.close();
   }
 }
 
-/** What may be shown of an event: texts and a time, whatever came. */
-function rowOf(item: unknown): Record<"time" | "who" | "what" | "text", string> {
-  const event = (typeof item === "object" && item !== null ? item : {}) as Event;
-  const text = (name: string): string => {
-    const value = event[name];
-    return typeof value === "string" ? value : "";
-  };
-  const wallMs = Number(event["wallMs"]);
-  const isTime = Number.isFinite(wallMs) && Math.abs(wallMs) < 8.64e15;
-  const time = isTime ? new Date(wallMs).toISOString() : "";
-  return { time, who: text("who"), what: text("what"), text: text("text") };
+function topicsOf(named: string): readonly string[] {
+  if (named === "all") return TOPICS;
+  const topics = [...new Set(named.split(","))];
+  const odd = topics.find((topic) => !TOPICS.some((known) => known === topic));
+  if (odd === undefined) return topics;
+  throw new InvalidArgumentError(`"${odd}" is none of ${TOPICS.join(", ")}, all.`);
 }
 
 /** An event of a daemon as a line for people. */
 export function eventLine(item: unknown): string {
-  return lineOf(rowOf(item));
+  const event = (typeof item === "object" && item !== null ? item : {}) as FeedItem["event"];
+  const { topic, who } = event;
+  return lineOf(eventWords({
+    topic: typeof topic === "string" ? topic : undefined,
+    who: typeof who === "string" ? who : "",
+    event,
+  }));
 }
 
-function lineOf({ time, who, what, text }: ReturnType<typeof rowOf>): string {
+function lineOf({ time, who, what, text }: EventWords): string {
   // Happenings begin with their name; it has a column of its own here.
   const rest = what !== "" && text.startsWith(what)
     ? text.slice(what.length).replace(/^:? /, "")

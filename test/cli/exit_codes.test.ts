@@ -4,7 +4,8 @@ import { readFileSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { EXIT, EXIT_MEANING, EXIT_OF } from "../../cli/exit_codes.ts";
-import { Failure, reportJson, reportOf, reportText, systemFailure } from "../../cli/failure.ts";
+import { Failure, reportOf, reportText, systemFailure } from "../../cli/failure.ts";
+import { failedEnvelope } from "../../cli/result.ts";
 import { CorruptError, CtdbxError } from "../../transport/wire/errors.ts";
 
 const test = suite("cli/exit_codes");
@@ -65,7 +66,7 @@ test("an error of the engine is shown with its hint and without a stack", () => 
   const text = reportText(report);
   assert.match(text, /^ctdbx: Cannot read a.tdb: the tailer differs\nhint: /);
   assert.not.match(text, /\n\s+at /);
-  const shown = JSON.parse(reportJson(report));
+  const shown = JSON.parse(failedEnvelope("tdb info", report));
   assert.is(shown.error.code, "corrupt");
   assert.is(shown.error.kind, "tailer");
   assert.is(shown.error.offset, 700);

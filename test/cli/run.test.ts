@@ -37,11 +37,13 @@ for (const words of [["-o", "json"], ["-ojson"], ["--output=json"], ["--output",
   test(`a usage error with ${words.join(" ")} is an object on stderr`, async () => {
     const terminal = capture();
     assert.is(await run(["tdb", "info", ...words], world(terminal)), 2);
-    const { error } = JSON.parse(terminal.errText());
+    const { error, ...rest } = JSON.parse(terminal.errText());
+    assert.equal(rest, { version: 1, command: "tdb info", data: null, ok: false });
     assert.is(error.exit, 2);
     assert.is(error.code, "usage");
     assert.match(error.message, /missing required argument 'file'/);
-    assert.is(terminal.outText(), "");
+    // One JSON value on stdout whatever happens; of JSON lines there are none.
+    assert.is(terminal.outText(), words.join().endsWith("jsonl") ? "" : terminal.errText());
   });
 }
 
@@ -63,8 +65,8 @@ test("a reader that went away is no error", async () => {
   assert.is(terminal.errText(), "");
 });
 
-test("docs/COMMANDS.md is what the command tree says", () => {
-  const page = commandsPage();
+test("docs/COMMANDS.md is what the command tree says", async () => {
+  const page = await commandsPage();
   for (const name of ["create", "info", "dump", "restore", "get", "put", "del", "keys", "check"]) {
     assert.ok(page.includes(`## ctdbx tdb ${name}\n`), name);
   }

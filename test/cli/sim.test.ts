@@ -40,10 +40,11 @@ test("nodes and faults can be chosen; the story tells what happens", async () =>
     "20",
     "--story",
     "-o",
-    "csv",
+    "jsonl",
   );
-  assert.match(out, /^ +\d+\.\d n\d adopted /m);
-  assert.match(out, /^1,4,kill,/m);
+  const { seed, nodes, faults, story } = JSON.parse(out);
+  assert.equal([seed, nodes, faults], [1, 4, ["kill"]]);
+  assert.match(story.join("\n"), /^ +\d+\.\d n\d adopted /m);
 });
 
 test("a fault that is none is refused with the names of those that are", async () => {

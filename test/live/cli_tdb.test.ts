@@ -6,6 +6,10 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { Context } from "./cli_world.ts";
 import { ok, output, sampleDump, sortedRecords, tdb, withFolder, words } from "./cli_world.ts";
+import { dataOf } from "./dev_rig.ts";
+
+/** The data of a result. */
+type Data = Readonly<Record<string, string | number>>;
 
 const test = suite<Context>("ctdbx tdb", {} as Context);
 withFolder(test);
@@ -41,10 +45,10 @@ test("restore chooses a hash size that suits the number of records", async (cont
     input: dump,
     pieceSize: 65536,
   });
-  assert.is(JSON.parse(result.out).records, 3003);
-  const info = JSON.parse((await ok(context, ["info", file, "-o", "json"])).out);
+  assert.is(dataOf<Data>(result.out).records, 3003);
+  const info = dataOf<Data>((await ok(context, ["info", file, "-o", "json"])).out);
   assert.is(info.records, 3003);
-  assert.ok(info.recordsPerChain <= 4, `${info.recordsPerChain} records per chain`);
+  assert.ok(Number(info.recordsPerChain) <= 4, `${info.recordsPerChain} records per chain`);
   assert.is(info.hash, "old");
   const theirs = join(context.folder, "large-theirs.tdb");
   output("tdbrestore", [theirs], dump);
@@ -84,9 +88,9 @@ test("put, get, del and keys work on a file that tdbtool has made, and tdbtool s
     "value one\n",
   );
   const shown = await ok(context, ["get", file, "plain", "-o", "json"]);
-  assert.equal(JSON.parse(shown.out), { key: "plain", value: "value one", encoding: "text" });
+  assert.equal(dataOf(shown.out), { key: "plain", value: "value one", encoding: "text" });
   const hex = await ok(context, ["get", file, "stdin", "-o", "json"]);
-  assert.equal(JSON.parse(hex.out), { key: "737464696e", value: "00ff0a", encoding: "hex" });
+  assert.equal(dataOf(hex.out), { key: "737464696e", value: "00ff0a", encoding: "hex" });
   const keys = (await ok(context, ["keys", file])).out.trimEnd().split("\n").sort();
   assert.equal(keys, ["esc\\00\\FF", "file", "k\\00\\FF", "plain", "samba\\00", "stdin"]);
   assert.is(
@@ -102,7 +106,7 @@ test("put, get, del and keys work on a file that tdbtool has made, and tdbtool s
 test("info counts what tdbtool counts", async (context) => {
   const file = join(context.folder, "info.tdb");
   output("tdbrestore", [file], sampleDump(300));
-  const info = JSON.parse((await ok(context, ["info", file, "-o", "json"])).out);
+  const info = dataOf<Data>((await ok(context, ["info", file, "-o", "json"])).out);
   const theirs = output("tdbtool", [file, "info"]);
   assert.is(info.records, Number(/Number of records: (\d+)/.exec(theirs)?.[1]));
   assert.is(info.bytes, Number(/Size of file\/data: (\d+)/.exec(theirs)?.[1]));
@@ -123,10 +127,10 @@ test("check says good, or lists what is wrong and exits with 12", async (context
   writeFileSync(file, bytes);
   const bad = await tdb(context, ["check", file, "-o", "json"]);
   assert.is(bad.exit, 12);
-  const report = JSON.parse(bad.out);
-  assert.is(report.ok, false);
+  const report = dataOf<{ good: boolean; problemCount: number; problems: Data[] }>(bad.out);
+  assert.is(report.good, false);
   assert.ok(report.problemCount >= 1);
-  assert.is(report.problems[0].kind, "tailer");
+  assert.is(report.problems[0]?.kind, "tailer");
   assert.is(JSON.parse(bad.err).error.exit, 12);
   const table = await tdb(context, ["check", file]);
   assert.match(table.out, /^KIND +OFFSET +WHAT\ntailer +\d+ +/);
@@ -144,7 +148,7 @@ test("rescue saves the records of a damaged file", async (context) => {
   assert.equal(sortedRecords(text.out), want);
   assert.match(text.err, /^rescued 0 records through chains, 83 by scanning/);
   const to = join(context.folder, "rescued.tdb");
-  const counts = JSON.parse((await ok(context, ["rescue", file, "--to", to, "-o", "json"])).out);
+  const counts = dataOf<Data>((await ok(context, ["rescue", file, "--to", to, "-o", "json"])).out);
   assert.is(counts.records, 83);
   assert.equal(sortedRecords(output("tdbdump", [to])), want);
   assert.match(output("tdbtool", [to, "check"]), /integrity is OK/);
@@ -157,8 +161,8 @@ test("repack keeps the records", async (context) => {
   output("tdbrestore", [file], sampleDump(200));
   for (let index = 0; index < 200; index += 2) await ok(context, ["del", file, `key/${index}`]);
   const before = sortedRecords(output("tdbdump", [file]));
-  const row = JSON.parse((await ok(context, ["repack", file, "-o", "json"])).out);
-  assert.ok(row.freePieces <= row.freePiecesBefore);
+  const row = dataOf<Data>((await ok(context, ["repack", file, "-o", "json"])).out);
+  assert.ok(Number(row.freePieces) <= Number(row.freePiecesBefore));
   assert.equal(sortedRecords(output("tdbdump", [file])), before);
   assert.match(output("tdbtool", [file, "check"]), /integrity is OK and has 103 records/);
 });
@@ -168,7 +172,7 @@ test("backup copies like tdbbackup, takes the mode along, and leaves alone what 
   output("tdbrestore", [file], sampleDump(150));
   chmodSync(file, 0o640);
   output("tdbbackup", ["-s", ".theirs", file]);
-  const row = JSON.parse((await ok(context, ["backup", file, "--verify", "-o", "json"])).out);
+  const row = dataOf<Data>((await ok(context, ["backup", file, "--verify", "-o", "json"])).out);
   assert.is(row.path, `${file}.bak`);
   assert.equal(
     sortedRecords(output("tdbdump", [`${file}.bak`])),
@@ -209,7 +213,7 @@ test("convert adds headers and strips them again", async (context) => {
   const back = join(context.folder, "back.tdb");
   const partial = await tdb(context, words(`convert ${clustered} ${back} --strip-header -o json`));
   assert.is(partial.exit, 9);
-  const row = JSON.parse(partial.out);
+  const row = dataOf<Data>(partial.out);
   assert.is(row.shortSkipped, 1);
   assert.is(row.emptyDropped, 2);
   assert.is(row.records, 21);

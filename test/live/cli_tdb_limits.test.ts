@@ -12,6 +12,7 @@ import { KEY_MAX, VALUE_MAX } from "../../transport/wire/limits.ts";
 import { tool } from "../tools.ts";
 import type { Context } from "./cli_world.ts";
 import { ok, output, tdb, withFolder } from "./cli_world.ts";
+import { dataOf } from "./dev_rig.ts";
 
 const test = suite<Context>("ctdbx tdb limits", {} as Context);
 withFolder(test);
@@ -79,7 +80,7 @@ for (
     const to = `${file}.new`;
     const { exit, err, out } = await tdb(context, ["rescue", file, "--to", to, "-o", "json"]);
     assert.is(exit, 9, err);
-    const { records, reachable, tooLarge } = JSON.parse(out);
+    const { records, reachable, tooLarge } = dataOf<Record<string, unknown>>(out);
     assert.equal({ records, reachable, tooLarge }, { records: 1, reachable: 2, tooLarge: 1 });
     assert.match(JSON.parse(err).error.message, /1 record is larger than ctdbx stores/);
     assert.is(output("tdbdump", [to]), small);

@@ -25,6 +25,7 @@ import { capture } from "../cli/capture.ts";
 import { tool } from "../tools.ts";
 import type { Context, Outcome } from "./cli_world.ts";
 import { ok, output, program, sampleDump, tdb, UTF8, withFolder } from "./cli_world.ts";
+import { dataOf } from "./dev_rig.ts";
 import { startPeer } from "./peer.ts";
 import { FLAG, good, hex, openIn } from "./session.ts";
 
@@ -239,7 +240,9 @@ test("of many that create a file at once one makes it, the others find it taken"
     );
     assert.equal(outcomes.map(({ exit }) => exit).sort(), [0, 4, 4, 4]);
     const winner = 11 + outcomes.findIndex(({ exit }) => exit === 0);
-    const info = JSON.parse((await ok(context, ["info", target, "-o", "json"])).out);
+    const info = dataOf<Record<string, unknown>>(
+      (await ok(context, ["info", target, "-o", "json"])).out,
+    );
     assert.is(info.hashSize, winner);
   }
   assert.equal(readdirSync(own).sort(), ["race-false.tdb", "race-true.tdb"]);
@@ -297,7 +300,10 @@ test("a restore of nothing is refused unless it is said, and leaves the old file
   assert.is((await tdb(context, ["restore", target, "--force"], { input: "" })).exit, 2);
   assert.equal(readFileSync(target), before);
   await ok(context, ["restore", target, "--force", "--allow-empty"], { input: "" });
-  assert.is(JSON.parse((await ok(context, ["info", target, "-o", "json"])).out).records, 0);
+  assert.is(
+    dataOf<{ records: number }>((await ok(context, ["info", target, "-o", "json"])).out).records,
+    0,
+  );
 });
 
 test("a name as long as a name may be is no obstacle", async (context) => {

@@ -21,6 +21,7 @@ import { tagOf } from "../../transport/wire/terms.ts";
 import { limit } from "../limit.ts";
 import { DevCluster, eventually, kill } from "./dev_rig.ts";
 import { KeptLog, until } from "./nats.ts";
+import { ctdbx } from "./process.ts";
 
 interface Context {
   dev: DevCluster;
@@ -31,7 +32,8 @@ const test = suite<Context>("live cluster bus");
 const ALL = [0, 1, 2];
 
 test.before(limit(60_000, async (context) => {
-  context.dev = await DevCluster.up(3);
+  // Whoever reaches the server may say anything: what the nodes themselves refuse is tried here.
+  context.dev = await DevCluster.up(3, "--open");
   context.bus = new RealBus({
     servers: [`127.0.0.1:${context.dev.port}`],
     name: "hostile",
@@ -54,7 +56,7 @@ interface Counted {
 }
 
 async function counted(dev: DevCluster, index: number): Promise<Counted> {
-  return await dev.json<Counted>("node status", index);
+  return await dev.json<Counted>("daemon status", index);
 }
 
 function serverPid(dev: DevCluster): number {
@@ -162,7 +164,8 @@ test("parts without the rest, and questions of strangers by the thousand", async
     const [asked = new Uint8Array()] = sender.encode({ ...PING, verb } as AnyMessage, STAMPS);
     const refused = sender.decode(undefined, (await bus.request(ask, asked, 10_000)).payload, 0);
     const { message } = refused as { message?: { code?: string } };
-    assert.is(message?.code, "unsupported", verb);
+    // What an admin may ask is refused to others as such.
+    assert.is(message?.code, verb === "leader yield" ? "denied" : "unsupported", verb);
   }
   for (const args of ["", "{", "[]", "7", "null"]) {
     const [asked = new Uint8Array()] = sender.encode({ ...PING, args } as AnyMessage, STAMPS);
@@ -189,6 +192,24 @@ test("a payload above the limit, from one who keeps no rules: refused by size, a
   }
   socket.destroy();
   await dev.well();
+});
+
+test("what others publish as events cannot steer the terminal, nor speak for a node", async ({ dev, bus }) => {
+  const watch = ctdbx(["watch", "--count", "2", "--home", join(dev.home, "n0")]);
+  try {
+    assert.match(await watch.lines.take(), "watching");
+    const put = (text: string) =>
+      bus.publish("ctdbx.dev.ev.cluster.from.aaaaaaaaaa", new TextEncoder().encode(text));
+    for (const junk of ["", "{", "7", "null", "[1]", "\xff"]) put(junk);
+    put(
+      JSON.stringify({ who: "n1", node: "n1", wallMs: "now", what: 7, text: "\u001b[2J\nn1 ok" }),
+    );
+    const line = await watch.lines.take();
+    assert.match(line, /^ +aaaaaaaaaa .*\ufffd\[2J\ufffdn1 ok$/);
+    assert.is(await watch.ended, 0);
+  } finally {
+    await watch.end();
+  }
 });
 
 test(

@@ -178,7 +178,7 @@ test(
     const [one, two] = ALL.filter((each) => each !== leader) as [number, number];
     await dev.dev(`chaos partition n${one} 6s --from n${two}`);
     const counted = async () =>
-      Number((await dev.json<Record<string, unknown>>("node status", one))["messagesReceived"]);
+      Number((await dev.json<Record<string, unknown>>("daemon status", one))["messagesReceived"]);
     const start = await counted();
     await eventually("twenty more messages", async () => await counted() >= start + 20);
     assert.is((await dev.status()).generation, generation, "the same view");
@@ -197,7 +197,7 @@ test("a clock that runs fast and a wall clock that jumps change nothing", async 
     await dev.dev(`chaos skew n${index} 1m`);
     assert.ok(await wallMs(index) - Date.now() > 3_500_000);
     const counted = async () =>
-      Number((await dev.json<Record<string, unknown>>("node status", index))["messagesReceived"]);
+      Number((await dev.json<Record<string, unknown>>("daemon status", index))["messagesReceived"]);
     const start = await counted();
     await eventually("twenty more messages", async () => await counted() >= start + 20);
   }
@@ -282,7 +282,7 @@ async function saysThatItIsNew(dev: DevCluster, index: number): Promise<void> {
   assert.is(exit, 8);
   assert.match(out, "this node belongs to no cluster yet");
   await dev.ok("node runstate --for setup --timeout 20", index);
-  const { serving } = await dev.json<Record<string, unknown>>("node status", index);
+  const { serving } = await dev.json<Record<string, unknown>>("daemon status", index);
   assert.is(serving, false);
   assert.is((await dev.run("node list", index)).exit, 3);
   assert.is((await dev.run("slot map", index)).exit, 3);

@@ -52,6 +52,11 @@ export async function command(words: string | readonly string[]): Promise<Outcom
   return { exit, out: terminal.outText(), err: terminal.errText() };
 }
 
+/** The `data` in the envelope that `-o json` prints. */
+export function dataOf<T>(out: string): T {
+  return JSON.parse(out).data as T;
+}
+
 /** One cluster in a folder of its own. */
 export class DevCluster {
   readonly home: string;
@@ -64,11 +69,11 @@ export class DevCluster {
   }
 
   /** Makes and starts one; skips the test when there is no nats-server. */
-  static async up(nodes: number): Promise<DevCluster> {
+  static async up(nodes: number, ...more: readonly string[]): Promise<DevCluster> {
     tool("nats-server");
     const home = mkdtempSync(join(tmpdir(), "ctdbx-dev-"));
     const dev = new DevCluster(home, nodes);
-    const outcome = await command(["dev", "up", "--nodes", String(nodes), "--home", home]);
+    const outcome = await command(["dev", "up", "--nodes", String(nodes), "--home", home, ...more]);
     if (outcome.exit !== 0) {
       await dev.down();
       throw new Error(`dev up: ${outcome.err}`);
@@ -104,8 +109,9 @@ export class DevCluster {
     return out;
   }
 
+  /** The `data` of what a command prints as JSON. */
   async json<T>(words: string, index = 0): Promise<T> {
-    return JSON.parse(await this.ok(`${words} -o json`, index)) as T;
+    return dataOf<T>(await this.ok(`${words} -o json`, index));
   }
 
   /** Waits for conditions, all at the same time, as a node sees them. */

@@ -9,13 +9,16 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { NatsServerOptions } from "../../transport/nats_config.ts";
 import { type BusOptions, RealBus } from "../../transport/real_bus.ts";
 import { RealClock } from "../../transport/real_clock.ts";
 import { RealDice } from "../../transport/real_dice.ts";
 import { RealDisk } from "../../transport/real_disk.ts";
 import { RealHost } from "../../transport/real_host.ts";
-import { type NatsServer, startNatsServer } from "../../transport/real_nats_server.ts";
+import {
+  type NatsServer,
+  type NatsStart,
+  startNatsServer,
+} from "../../transport/real_nats_server.ts";
 import type { Bus, BusStatus, Log } from "../../transport/world.ts";
 import { tool } from "../tools.ts";
 import { Proxy } from "./proxy.ts";
@@ -41,7 +44,7 @@ export class NatsRig {
   #count = 0;
 
   /** Starts a server on free ports, unless told; its folder stays for a server of the same name. */
-  async server(options: Partial<NatsServerOptions> = {}): Promise<NatsServer> {
+  async server(options: Partial<NatsStart> = {}): Promise<NatsServer> {
     const name = options.name ?? `s${++this.#count}`;
     const server = await startNatsServer(this, {
       program: tool("nats-server"),
@@ -52,6 +55,11 @@ export class NatsRig {
     });
     this.#ends.push(() => server.stop());
     return server;
+  }
+
+  /** The folder of a server of this name. */
+  folder(name: string): string {
+    return join(this.#folder, name);
   }
 
   /** A path for JetStream. */

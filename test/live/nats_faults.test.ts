@@ -210,7 +210,9 @@ test("A wrong password is told, a right one is taken", async ({ rig }) => {
     await new Promise((resolve) => setTimeout(resolve, 1));
   }
   assert.ok(!rig.log.lines.some((line) => line.includes("s3cret")));
-  const right = rig.dial([server.address], { user: "node", password: "s3cret of ours" });
+  const right = rig.dial([server.address], {
+    login: { user: "node", password: "s3cret of ours" },
+  });
   await until(right, "connected");
 });
 

@@ -1,0 +1,29 @@
+/**
+ * The options that say which node of this machine a command is about.
+ *
+ * Does NOT promise: that there is such a node; see config.ts and commands/asking.ts.
+ */
+
+import process from "node:process";
+import type { Command } from "commander";
+
+/** Which node of this machine. */
+export interface HomeFlags {
+  readonly home?: string;
+  /** The name of a node in /etc/ctdbx. */
+  readonly nodeName?: string;
+}
+
+/** Adds --home and --node-name. */
+export function homeOption(command: Command): Command {
+  const home = process.env["CTDBX_HOME"];
+  return command
+    .option("--home <folder>", "folder of the node, or of a dev cluster (CTDBX_HOME)", home)
+    .option("--node-name <name>", "a node of this machine: /etc/ctdbx/NAME.toml");
+}
+
+/** Adds --home of a development cluster. */
+export function devOption(command: Command): Command {
+  const named = process.env["CTDBX_HOME"];
+  return command.option("--home <folder>", "where it is (CTDBX_HOME)", named);
+}

@@ -1,0 +1,264 @@
+/** The life of a cluster by commands: created, joined, counted, left, replaced; and all that is refused on the way. */
+
+import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { EXIT } from "../../cli/exit_codes.ts";
+import { invitationText, parseInvitation } from "../../cli/membership/invitation.ts";
+import { limit } from "../limit.ts";
+import { command, dataOf, eventually, processesOf } from "./dev_rig.ts";
+import { Lab } from "./member_rig.ts";
+
+interface Context {
+  lab: Lab;
+}
+
+const test = suite<Context>("live membership");
+
+test.before(async (context) => {
+  context.lab = await Lab.create();
+});
+test.after(async ({ lab }) => await lab?.end());
+
+test("a cluster is there once; another one, or a second time, is refused where it lives", async ({ lab }) => {
+  assert.equal(await lab.names(), { nodes: ["n0"], voters: ["n0"] });
+  const again = await command(lab.createWords());
+  assert.is(again.exit, EXIT.conflict, again.err);
+  assert.match(again.err, "the cluster lab was made in");
+  const other = lab.createWords().map((word) => word === "lab" ? "shop" : word);
+  const outcome = await command(other);
+  assert.is(outcome.exit, EXIT.conflict);
+  assert.match(outcome.err, "the cluster lab with the node n0 was begun in");
+});
+
+test("an invitation is a file for one: private, whole, and it holds what a node needs", async ({ lab }) => {
+  const file = await lab.invite("n1", "--ttl", "1h");
+  assert.is(statSync(file).mode & 0o777, 0o600);
+  assert.not.ok(existsSync(`${file}.part`));
+  const { name, pnn, cluster, seed, seeds, servers } = parseInvitation(
+    readFileSync(file, "utf8"),
+    file,
+  );
+  assert.equal([name, pnn, cluster, seeds.map((each) => each.name)], ["n1", 1, "lab", ["n0"]]);
+  assert.match(seed ?? "", /^SU/);
+  assert.equal(servers.length, 1);
+  const [waiting] = await lab.json<{ name: string; leftMs: number }[]>("cluster invitations");
+  assert.is(waiting?.name, "n1");
+  assert.ok((waiting?.leftMs ?? 0) > 3_000_000);
+  assert.match(
+    await lab.refused(EXIT.conflict, ["cluster", "invite", "n1", "--out", file]),
+    "exists",
+  );
+  const twice = ["cluster", "invite", "n1", "--out", `${file}2`];
+  assert.match(await lab.refused(EXIT.conflict, twice), "n1 (number 1) is invited");
+  assert.not.ok(existsSync(`${file}2`) || existsSync(`${file}2.part`));
+  assert.match(
+    await lab.refused(EXIT.conflict, ["cluster", "invite", "n0"]),
+    "n0 (number 0) has it",
+  );
+});
+
+test("an invitation on stdout is nothing else; in another form it is a wrong call", async ({ lab }) => {
+  const text = await lab.ok("cluster invite n9 --out -");
+  assert.is(parseInvitation(text, "-").name, "n9");
+  await lab.ok("cluster uninvite n9");
+  await lab.refused(EXIT.usage, "cluster invite n9 --out - -o json");
+  assert.equal((await lab.view()).invitations.map(({ name }) => name), ["n1"]);
+});
+
+test("a dry run of a join changes nothing, here or there", async ({ lab }) => {
+  const before = await lab.view();
+  const plan = await lab.json<
+    { dryRun: boolean; steps: { state: string }[]; checks: { ok: boolean }[] }
+  >(
+    `cluster join ${lab.file("n1")} --dry-run`,
+    "n1",
+  );
+  assert.ok(plan.dryRun && plan.checks.every(({ ok }) => ok));
+  assert.equal([...new Set(plan.steps.map(({ state }) => state))], ["to do"]);
+  assert.not.ok(existsSync(lab.home("n1")));
+  assert.is((await lab.view()).version, before.version);
+});
+
+test(
+  "two join, with a vote each; all have the same document; run again, nothing is done",
+  limit(60_000, async ({ lab }) => {
+    assert.match(await lab.join("n1"), "n1 is node 1 of lab");
+    await lab.add("n2");
+    assert.equal(await lab.names(), { nodes: ["n0", "n1", "n2"], voters: ["n0", "n1", "n2"] });
+    const digests = await lab.json<{ hash: string }[]>("cluster digest", "n2");
+    assert.is(new Set(digests.map(({ hash }) => hash)).size, 1);
+    assert.is(digests.length, 3);
+    const { version } = await lab.view();
+    const again = await lab.json<{ steps: { name: string; state: string }[] }>(
+      `cluster join ${lab.file("n2")}`,
+      "n2",
+    );
+    const redone = again.steps.filter(({ state }) => state !== "was done");
+    assert.equal(redone.map(({ name }) => name), ["digest"]);
+    assert.is((await lab.view()).version, version);
+    await lab.well("n2");
+  }),
+);
+
+test("used twice, in another's home, cut, changed, newer: refused before anything is made", async ({ lab }) => {
+  const file = lab.file("n2");
+  const home = lab.home("other");
+  const refused = async (exit: number, path: string, text: string | RegExp, at = "other") => {
+    assert.match(await lab.refused(exit, ["cluster", "join", path], at), text);
+    assert.not.ok(existsSync(home));
+  };
+  await refused(EXIT.conflict, file, "used already, by n2 (number 3)");
+  await refused(EXIT.conflict, file, "the node n1 lives in", "n1");
+  const whole = readFileSync(file, "utf8");
+  const bad = join(lab.folder, "bad");
+  writeFileSync(bad, whole.slice(0, 700));
+  await refused(EXIT.conflict, bad, "cut or damaged");
+  writeFileSync(bad, whole.replace('"n2"', '"n9"'));
+  await refused(EXIT.conflict, bad, "its checksum is wrong");
+  writeFileSync(bad, invitationText({ ...parseInvitation(whole, file), format: 9 }));
+  await refused(EXIT.version, bad, "has format 9");
+  await refused(EXIT.notFound, join(lab.folder, "none"), "no such file");
+});
+
+test("of another cluster of this name, over, or taken back: each in its own words", async ({ lab }) => {
+  const file = await lab.invite("n3", "--ttl", "1s");
+  const invitation = parseInvitation(readFileSync(file, "utf8"), file);
+  const bad = join(lab.folder, "bad");
+  writeFileSync(bad, invitationText({ ...invitation, clusterId: "7".repeat(32) as never }));
+  const foreign = await lab.refused(EXIT.conflict, ["cluster", "join", bad], "n3");
+  assert.match(foreign, "another cluster has the name lab");
+  await eventually("it is over", () => Date.now() > invitation.expiresWallMs);
+  assert.match(
+    await lab.refused(EXIT.conflict, ["cluster", "join", file], "n3"),
+    /expired \d+ s ago/,
+  );
+  await lab.ok("cluster uninvite n3");
+  assert.match(await lab.refused(EXIT.notFound, "cluster uninvite n3"), "nobody is invited");
+  const { out } = await lab.run(["cluster", "preflight", file, "-o", "json"], "n3");
+  const checks = dataOf<{ name: string; ok: boolean; text: string }[]>(out);
+  const nats = checks.find(({ name }) => name === "nats");
+  assert.match(nats?.text ?? "", /refuses key U/);
+  assert.not.ok(existsSync(lab.home("n3")));
+});
+
+test(
+  "an address that another has is refused, and another one given by --addr",
+  limit(60_000, async ({ lab }) => {
+    await lab.invite("n4", "--no-vote");
+    const taken = (await lab.view()).nodes[0]?.addr ?? "";
+    const words = ["cluster", "join", lab.file("n4"), "--addr", taken];
+    assert.match(
+      await lab.refused(EXIT.conflict, words, "n4"),
+      `address is taken: n0 (number 0) has ${taken}`,
+    );
+    assert.not.ok(existsSync(lab.home("n4")));
+    await lab.join("n4", "--addr", "127.0.0.1:5555");
+    const { nodes, voters } = await lab.view();
+    assert.is(nodes.find(({ name }) => name === "n4")?.addr, "127.0.0.1:5555");
+    assert.equal((voters as unknown as string[]).toSorted(), ["n0", "n1", "n2"]);
+  }),
+);
+
+test("a clock that is 5 s wrong is told before anything is done", async ({ lab }) => {
+  const file = await lab.invite("n5");
+  const { now } = Date;
+  const skewed = async (ms: number) => {
+    Date.now = () => now.call(Date) + ms;
+    try {
+      return await lab.refused(EXIT.conflict, ["cluster", "join", file], "n5");
+    } finally {
+      Date.now = now;
+    }
+  };
+  assert.match(await skewed(5000), /this clock is 5\.\d s ahead of the cluster's, 2 s are allowed/);
+  assert.match(await skewed(-5000), /this clock is (4\.9|5\.\d) s behind the cluster's/);
+  assert.not.ok(existsSync(lab.home("n5")));
+  await lab.ok("cluster uninvite n5");
+});
+
+test("an expired or refused name is free again, its number is not", async ({ lab }) => {
+  const file = join(lab.folder, "again");
+  await lab.ok(["cluster", "invite", "n5", "--out", file]);
+  const { pnn } = parseInvitation(readFileSync(file, "utf8"), file);
+  assert.is(pnn, 7);
+  await lab.ok("cluster uninvite n5");
+});
+
+test(
+  "a node leaves by itself: in order, its daemon ends, its home says why it cannot be started",
+  limit(60_000, async ({ lab }) => {
+    assert.is((await lab.run("cluster leave", "n4")).exit, EXIT.needsYes);
+    const left = await lab.json<{ node: string; done: boolean; why: string }>(
+      "cluster leave --yes",
+      "n4",
+    );
+    assert.equal([left.node, left.done], ["n4", true]);
+    assert.match(left.why, "left");
+    assert.equal(processesOf(lab.home("n4")), []);
+    assert.equal((await lab.view()).gone.at(-1)?.name, "n4");
+    for (const words of ["daemon start", "daemon run"]) {
+      const err = await lab.refused(EXIT.conflict, words, "n4");
+      assert.match(err, /Cannot start n4: .*left/);
+      assert.equal(processesOf(lab.home("n4")), []);
+    }
+    const again = await lab.json<{ done: boolean }>("cluster leave", "n4");
+    assert.ok(again.done);
+    const joined = await lab.refused(EXIT.conflict, ["cluster", "join", lab.file("n4")], "n4");
+    assert.match(joined, "n4");
+    await lab.well();
+  }),
+);
+
+test(
+  "a node that is killed is replaced: another has its vote, and it is refused when it comes back",
+  limit(90_000, async ({ lab }) => {
+    await lab.killNode("n2");
+    await lab.ok(["cluster", "replace", "n2", "n6", "--out", lab.file("n6")]);
+    const joined = await lab.join("n6");
+    assert.match(joined, "waits until n2 is gone for good");
+    await lab.ok("cluster wait --for all-ok --timeout 20");
+    const { nodes, voters } = await lab.names();
+    assert.equal([nodes, voters], [["n0", "n1", "n6"], ["n0", "n1", "n6"]]);
+    assert.equal((await lab.view()).gone.at(-1)?.why, "replaced");
+    // It starts, learns what has become of it, and ends; from then on it is not even started.
+    await lab.run("daemon start", "n2");
+    await eventually("n2 has learnt it", () => processesOf(lab.home("n2")).length === 0);
+    assert.match(
+      await lab.refused(EXIT.conflict, "daemon start", "n2"),
+      /Cannot start n2: .*replaced/,
+    );
+    assert.equal((await lab.names()).nodes, ["n0", "n1", "n6"]);
+    await lab.well();
+  }),
+);
+
+test(
+  "with one of three down a join succeeds, and a leave that would break the quorum is refused with what to do",
+  limit(90_000, async ({ lab }) => {
+    await lab.killNode("n6");
+    // Before that it counts as one that would answer.
+    await lab.ok("cluster wait --for node=n6:disconnected --timeout 20");
+    const refusal = await lab.refused(EXIT.conflict, "cluster leave n1 --yes");
+    assert.match(refusal, /the quorum would be lost: .*n6/);
+    assert.match(await lab.refused(EXIT.conflict, "cluster leave n1 --dry-run"), "quorum");
+    assert.equal((await lab.names()).nodes, ["n0", "n1", "n6"]);
+    await lab.add("n7", "--no-vote");
+    assert.equal((await lab.names()).nodes, ["n0", "n1", "n6", "n7"]);
+    const { out, exit } = await lab.run("cluster digest -o json");
+    assert.is(exit, EXIT.partial);
+    const heard = dataOf<{ hash?: string }[]>(out).filter(({ hash }) => hash);
+    assert.is(heard.length, 3);
+    // The dead one can be taken out by another, since the two that are left are a majority.
+    const left = await lab.json<{ done: boolean }>("cluster leave n6 --yes", "n7");
+    assert.ok(left.done);
+    assert.equal((await lab.names()).voters, ["n0", "n1"]);
+    // One that is there takes the place of another: its vote, too.
+    await lab.ok("cluster replace n1 n7");
+    assert.equal(await lab.names(), { nodes: ["n0", "n7"], voters: ["n0", "n7"] });
+    await eventually("n1 has ended", () => processesOf(lab.home("n1")).length === 0);
+  }),
+);
+
+test.run();

@@ -1,0 +1,232 @@
+/**
+ * What commands print as JSON, held against the schema that they print themselves: every command that asks nodes, found
+ * in the tree, and one call of most others.
+ */
+
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { supervisorOf } from "../../cli/processes.ts";
+import type { JsonSchema } from "../../cli/schema.ts";
+import { wholeTree, wrongs } from "../cli/tree_rig.ts";
+import { limit } from "../limit.ts";
+import { command, DevCluster, type Outcome } from "./dev_rig.ts";
+
+interface Context {
+  dev: DevCluster;
+  folder: string;
+}
+
+interface Envelope {
+  readonly data: unknown;
+  readonly ok: boolean;
+  readonly error?: { readonly exit: number; readonly message: string; readonly hint: string };
+}
+
+const test = suite<Context>("live schemas");
+const PARTS = await wholeTree();
+/** Commands that ask one node or several, and need no arguments. */
+const LOOKS = PARTS.filter(({ options, usage }) =>
+  options.some(({ names }) => names.includes("--node")) && !usage.includes("<")
+).map(({ words }) => words).filter((words) => words !== "cluster wait");
+
+test.before(limit(60_000, async (context) => {
+  context.dev = await DevCluster.up(3);
+  context.folder = mkdtempSync(join(tmpdir(), "ctdbx-schema-"));
+}));
+test.after(limit(60_000, async ({ dev, folder }) => {
+  await dev?.down();
+  rmSync(folder, { recursive: true, force: true });
+}));
+
+/** Runs a command with -o json, and holds it against its own schema. */
+async function checked(words: readonly string[]): Promise<Outcome & { envelope: Envelope }> {
+  const outcome = await command([...words, "-o", "json"]);
+  const schema = await command([...words, "--schema"]);
+  assert.is(schema.exit, 0, `${words.join(" ")}: ${schema.err}`);
+  const envelope: Envelope = JSON.parse(outcome.out);
+  assert.equal(wrongs(JSON.parse(schema.out) as JsonSchema, envelope), [], words.join(" "));
+  assert.is(envelope.ok, outcome.exit === 0, words.join(" "));
+  if (outcome.exit === 0) assert.is(outcome.err, "", words.join(" "));
+  else {
+    const { data, error } = JSON.parse(outcome.err) as Envelope;
+    assert.equal([data, error], [null, envelope.error]);
+    assert.is(error?.exit, outcome.exit);
+  }
+  return { ...outcome, envelope };
+}
+
+async function good(words: string | readonly string[]): Promise<unknown> {
+  const list = typeof words === "string" ? words.split(" ") : words;
+  const { exit, err, envelope } = await checked(list);
+  assert.is(exit, 0, `${list.join(" ")}: ${err}`);
+  return envelope.data;
+}
+
+type Row = { readonly asked?: string; readonly node?: string; readonly name?: string };
+
+/** Rows of nodes; not what is empty, nor what makes one verdict of all. */
+function isList(data: unknown): data is Row[] {
+  return Array.isArray(data) && data.length > 0;
+}
+
+test("the tree has the commands that ask nodes", () => {
+  for (const words of ["cluster status", "node list", "slot map", "lock show", "leader show"]) {
+    assert.ok(LOOKS.includes(words), words);
+  }
+});
+
+for (const words of LOOKS) {
+  test(`at one node and at all: ${words}`, async ({ dev }) => {
+    const at = ["--home", join(dev.home, "n0")];
+    await good([...words.split(" "), ...at]);
+    const data = await good([...words.split(" "), ...at, "-n", "all"]);
+    const one = await good([...words.split(" "), ...at, "-n", "n2"]);
+    if (isList(data) && isList(one)) {
+      const names = (
+        rows: Row[],
+      ) => [...new Set(rows.map(({ asked, node, name }) => asked ?? node ?? name))].sort();
+      assert.equal(names(data), ["n0", "n1", "n2"]);
+      assert.equal(names(one), ["n2"]);
+    }
+    const none = await checked([...words.split(" "), ...at, "-n", "n4"]);
+    assert.is(none.exit, 3);
+    assert.match(none.envelope.error?.message ?? "", "known are n0, n1, n2");
+    assert.match(none.envelope.error?.hint ?? "", "did you mean n2?");
+  });
+}
+
+test("options that change the result change the schema with it", async ({ dev }) => {
+  const at = `--home ${join(dev.home, "n0")}`;
+  for (const words of ["slot map --slots", "slot map --diff", "leader show --why"]) {
+    await good(`${words} ${at}`);
+  }
+  const waited = await good(`cluster wait --for all-ok,members=3 -n all ${at}`);
+  assert.equal((waited as { conditions: string[] }).conditions, ["all-ok", "members=3"]);
+  await good(`cluster wait --for leader ${at}`);
+  await good(`watch --count 1 ${at}`);
+  await good(`dev status --home ${dev.home}`);
+});
+
+test("an expectation that is not met ends with 8, and says so in the envelope", async ({ dev }) => {
+  const at = ["--home", join(dev.home, "n0")];
+  const late = await checked([
+    "cluster",
+    "wait",
+    "--for",
+    "members=9",
+    "--timeout",
+    "0",
+    "-n",
+    "all",
+    ...at,
+  ]);
+  assert.is(late.exit, 8);
+  assert.match(late.envelope.error?.message ?? "", "n0 says: the view has 3 members");
+  const state = await checked(["node", "runstate", "all", "--for", "shutdown", ...at]);
+  assert.is(state.exit, 8);
+  assert.is((state.envelope.data as object[]).length, 3, "what was found is shown all the same");
+});
+
+test("both ways to name nodes at once are a wrong call", async ({ dev }) => {
+  const at = ["--home", join(dev.home, "n0")];
+  assert.is((await checked(["node", "status", "n1", "-n", "n2", ...at])).exit, 2);
+  assert.is((await command(["leader", "show", "--why", "-n", "n2", ...at])).exit, 2);
+});
+
+test(
+  "commands that change something: yield, stop, start, faults",
+  limit(90_000, async ({ dev }) => {
+    const leader = await dev.leader();
+    const other = (leader + 1) % 3;
+    const at = (index: number) => ["--home", join(dev.home, `n${index}`)];
+    const yielded = await good(["leader", "yield", "--to", `n${other}`, "--wait", ...at(0)]);
+    const { former, leader: next } = yielded as { former: string; leader: string };
+    assert.equal([former, next], [`n${leader}`, `n${other}`]);
+    const again = await good(["leader", "yield", "--to", `n${other}`, ...at(0)]);
+    assert.is((again as { rounds: number }).rounds, 0);
+    const victim = [0, 1, 2].find((index) => index !== other && index !== 0) ?? 1;
+    const { supervisorPid } = await good(["daemon", "stop", ...at(victim)]) as {
+      supervisorPid: number;
+    };
+    assert.ok(supervisorPid > 1);
+    await partly(at(0), `n${victim}`);
+    await good(["daemon", "start", "--wait", ...at(victim)]);
+    assert.type(supervisorOf(dev.paths(victim).run), "number");
+    await dev.well();
+    const home = ["--home", dev.home];
+    const fault = await good(["dev", "chaos", "kill", `n${victim}`, "--wait", ...home]);
+    const { pid, node } = fault as { pid: number; node: string };
+    assert.is(node, `n${victim}`);
+    assert.is.not(await dev.pid(victim), pid);
+    await good(["dev", "chaos", "partition", `n${victim}`, "1ms", ...home]);
+    await good(["dev", "chaos", "heal", `n${victim}`, ...home]);
+    await dev.well();
+  }),
+);
+
+/** With one node down every look at all ends with 9, and shows the others. */
+async function partly(at: readonly string[], victim: string): Promise<void> {
+  for (const words of ["node status", "node ping", "daemon status", "leader show", "slot map"]) {
+    const { exit, envelope } = await checked([...words.split(" "), "-n", "all", ...at]);
+    assert.is(exit, 9, words);
+    const rows = envelope.data as { name?: string; asked?: string; error: string | null }[];
+    const silent = rows.filter(({ error }) => error !== null);
+    assert.equal(silent.map(({ name, asked }) => asked ?? name), [victim], words);
+    const only = await checked([...words.split(" "), "-n", victim, ...at]);
+    assert.is(only.exit, 1, words);
+  }
+}
+
+test("tdb commands: each result as it is declared", async ({ folder }) => {
+  const file = join(folder, "a.tdb");
+  const other = (name: string) => join(folder, name);
+  await good(["tdb", "create", file]);
+  await good(["tdb", "put", file, "key", "value"]);
+  await good(["tdb", "put", file, "--hex", "00ff", "8081"]);
+  for (
+    const words of ["get FILE key", "get FILE 6b6579 --hex", "get FILE 00ff --hex", "dump FILE"]
+  ) {
+    await good(`tdb ${words}`.replace("FILE", file));
+  }
+  for (const words of ["dump FILE -k key", "keys FILE", "info FILE", "check FILE", "repack FILE"]) {
+    await good(`tdb ${words}`.replace("FILE", file));
+  }
+  await good(["tdb", "bench", file, "--ops", "100"]);
+  await good(["tdb", "backup", file, other("b.tdb"), "--verify"]);
+  await good(["tdb", "convert", file, other("c.tdb"), "--add-header"]);
+  await good(["tdb", "convert", other("c.tdb"), other("d.tdb"), "--strip-header"]);
+  await good(["tdb", "rescue", file, "--to", other("e.tdb")]);
+  await good(["tdb", "rescue", file]);
+  await good(["tdb", "del", file, "key"]);
+  assert.is((await checked(["tdb", "get", file, "key"])).exit, 3);
+  assert.is((await checked(["tdb", "create", file])).exit, 4);
+  writeFileSync(other("text"), "this is no database");
+  assert.is((await checked(["tdb", "check", other("text")])).exit, 12);
+});
+
+test("what needs no cluster: lock test, sim, bench, completion", async ({ folder }) => {
+  await good(["lock", "test", join(folder, "lock"), "--seconds", "1"]);
+  await good("sim run --seconds 5 --story");
+  await good("bench meta --nodes-max 10 --seconds 10");
+  await good("completion bash");
+});
+
+test(
+  "the end: files are removed only when somebody said yes",
+  limit(60_000, async ({ dev }) => {
+    const at = ["--home", dev.home];
+    const unasked = await checked(["dev", "down", "--remove", ...at]);
+    assert.is(unasked.exit, 14);
+    assert.ok(dev.processes().length > 0, "nothing was stopped");
+    const { wasUp, removed } = await good(["dev", "down", "--remove", "--yes", ...at]) as {
+      wasUp: boolean;
+      removed: boolean;
+    };
+    assert.equal([wasUp, removed, dev.processes()], [true, true, []]);
+  }),
+);
+
+test.run();

@@ -3,140 +3,21 @@
  */
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import type { PeerNode, ProgramItem } from "../../actors/machines/messages/events.ts";
-import { itemBytes } from "../../actors/machines/messages/events.ts";
-import { Messages } from "../../actors/messages.ts";
-import { Post } from "../../actors/post.ts";
 import { SimTime } from "../../transport/sim/clock.ts";
 import { SeededDice } from "../../transport/sim/dice.ts";
 import { SimNetwork } from "../../transport/sim/network.ts";
-import { SimMachine, type SimWorld } from "../../transport/sim/world.ts";
-import { Codec } from "../../transport/wire/codec.ts";
+import { SimMachine } from "../../transport/sim/world.ts";
 import type { CtdbxError } from "../../transport/wire/errors.ts";
-import type { ProgramMessage } from "../../transport/wire/messages/registry.ts";
 import { PROGRAM_MAGIC } from "../../transport/wire/program_layout.ts";
-import { buildSubject, parseSubject, subscriptionsOf } from "../../transport/wire/subjects.ts";
-import type {
-  ClusterId,
-  Generation,
-  Incarnation,
-  NodeId,
-  Pnn,
-} from "../../transport/wire/terms.ts";
+import { buildSubject } from "../../transport/wire/subjects.ts";
+import type { NodeId } from "../../transport/wire/terms.ts";
 import { tagOf } from "../../transport/wire/terms.ts";
-import type { Bus, BusMessage } from "../../transport/world.ts";
+import { MessageHost, NAME, peersOf } from "./message_host.ts";
 
 const test = suite("messages actor");
 
-const CLUSTER = "c".repeat(32) as ClusterId;
-const NAME = "edge";
-
 /** Lets everything that promises and microtasks continue run. */
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
-
-/** One node: its world, its post, its messages, and what its programs got. */
-class MessageHost {
-  readonly world: SimWorld;
-  readonly self: NodeId;
-  readonly messages: Messages;
-  readonly got = new Map<number, ProgramItem[]>();
-  readonly refused: string[] = [];
-  readonly bad: string[] = [];
-  readonly kinds: string[] = [];
-  publications = 0;
-  /** What a program does with what it gets. */
-  onItem: (program: number, item: ProgramItem) => void = () => {};
-
-  constructor(world: SimWorld, index: number) {
-    this.world = world;
-    this.self = `${index}`.repeat(32) as NodeId;
-    const { bus, clock, log } = world;
-    const codec = new Codec({ cluster: NAME, own: this.self, firstId: 1n });
-    codec.clusterId = CLUSTER;
-    const stamps = () => ({ gen: 0n as Generation, stamp: 0n });
-    const post = new Post({
-      bus: withoutPublications(bus),
-      clock,
-      log,
-      codec,
-      cluster: NAME,
-      own: this.self,
-      stamps,
-      onMessage: ({ from, message }) => {
-        this.kinds.push(message.kind);
-        this.messages.hear(from, message as ProgramMessage);
-      },
-    });
-    post.start();
-    for (const subject of subscriptionsOf(NAME, tagOf(this.self), [])) {
-      bus.subscribe(subject, (message) => this.#take(message));
-    }
-    this.messages = new Messages({
-      self: this.self,
-      clock,
-      log,
-      publicationMax: 65536,
-      firstAsk: 1 + index,
-      publish: (to, payload) => {
-        this.publications++;
-        const from = tagOf(this.self);
-        const head = { cluster: NAME, from };
-        bus.publish(
-          buildSubject(
-            to === "all" ? { ...head, class: "all" } : { ...head, class: "n", to: tagOf(to) },
-          ),
-          payload,
-        );
-      },
-      tell: (to, message) => to === "all" ? post.publish("all", message) : post.send([to], message),
-      deliver: (program, items) => this.#deliver(program, items),
-      onRefused: (program, code) => void this.refused.push(`${program} ${code}`),
-      onBadPublication: ({ refused }) => void this.bad.push(refused),
-      onFailure: (error) => {
-        throw error;
-      },
-    });
-    this.messages.begin(CLUSTER, index as Pnn, 1n as Incarnation);
-  }
-
-  #take({ subject, payload }: BusMessage): void {
-    const tag = parseSubject(subject)?.from;
-    if (payload[0] === PROGRAM_MAGIC && tag !== undefined) this.messages.take(payload, tag);
-  }
-
-  #deliver(program: number, items: readonly ProgramItem[]): void {
-    const got = this.got.get(program) ?? [];
-    this.got.set(program, got);
-    for (const item of items) {
-      got.push(item);
-      this.onItem(program, item);
-    }
-    this.messages.took(program, items.length, items.reduce((sum, one) => sum + itemBytes(one), 0));
-  }
-
-  /** The texts of the messages that a program got. */
-  texts(program: number): string[] {
-    return (this.got.get(program) ?? []).flatMap((item) =>
-      item.type === "message" ? [new TextDecoder().decode(item.data)] : []
-    );
-  }
-}
-
-/** The bus without what is no message of the codec. */
-function withoutPublications(bus: Bus): Bus {
-  return new Proxy(bus, {
-    get(target, name) {
-      if (name !== "subscribe") {
-        const value: unknown = Reflect.get(target, name, target);
-        return typeof value === "function" ? value.bind(target) : value;
-      }
-      return (subject: string, onMessage: (message: BusMessage) => void) =>
-        target.subscribe(subject, (message) => {
-          if (message.payload[0] !== PROGRAM_MAGIC) onMessage(message);
-        });
-    },
-  });
-}
 
 /** Some nodes on one network, which know each other. */
 class Cluster {
@@ -151,10 +32,7 @@ class Cluster {
       const machine = new SimMachine({ name: `n${index}`, network: this.network, dice });
       return new MessageHost(machine.boot(), index);
     });
-    const peers = this.hosts.map(({ self }, index): PeerNode => (
-      { nodeId: self, pnn: index as Pnn, incarnation: 1n as Incarnation, isMember: true }
-    ));
-    for (const { messages } of this.hosts) messages.setPeers(peers);
+    for (const { messages } of this.hosts) messages.setPeers(peersOf(this.hosts));
   }
 
   host(index: number): MessageHost {

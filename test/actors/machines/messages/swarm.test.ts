@@ -1,0 +1,49 @@
+/**
+ * Clusters of message machines under faults: what a program sends comes once, in order, or its absence is told.
+ */
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { runMessageSeed } from "../../../../actors/machines/sim/messages/swarm.ts";
+import { limit } from "../../../limit.ts";
+
+const test = suite("messages swarm");
+
+test(
+  "sixteen seeds are clean, and enough happens in them",
+  limit(120_000, () => {
+    const sums = { sent: 0, refused: 0, got: 0, gaps: 0, any: 0, lives: 0, slow: 0, excused: 0 };
+    for (let seed = 1; seed <= 16; seed++) {
+      const { faults, sent, refused, seen } = runMessageSeed(seed);
+      assert.equal(faults, [], `seed ${seed}`);
+      sums.sent += sent;
+      sums.refused += refused;
+      for (const [name, count] of Object.entries(seen)) sums[name as keyof typeof seen] += count;
+    }
+    // Otherwise the faults, the traffic or the judge are broken.
+    const least = {
+      sent: 40_000,
+      refused: 5000,
+      got: 25_000,
+      gaps: 120,
+      any: 60,
+      lives: 250,
+      slow: 60,
+      excused: 1500,
+    };
+    for (const [name, count] of Object.entries(least)) {
+      assert.ok(sums[name as keyof typeof least] >= count, `${name}: ${JSON.stringify(sums)}`);
+    }
+    assert.ok(sums.excused < sums.got / 4, `${sums.excused} excused`);
+  }),
+);
+
+test("the same seed gives the same run, on every runtime", () => {
+  // They change when a message, a draw of the dice or a time does.
+  assert.equal([1, 2, 3].map((seed) => runMessageSeed(seed).trace), [
+    2864163846,
+    3613458084,
+    2609763298,
+  ]);
+});
+
+test.run();

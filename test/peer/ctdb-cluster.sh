@@ -4,6 +4,7 @@
 #   ctdb-cluster.sh stop DIR          stop every node
 #   ctdb-cluster.sh ctdb DIR PNN ...  run the stock `ctdb` tool on node PNN
 # Sockets: DIR/node.PNN/run/ctdbd.socket. Logs: DIR/node.PNN/log.ctdb.
+# NET=127.7.7 ctdb-cluster.sh start ... uses 127.7.7.1..N, so that several clusters can run at once.
 # DB=/dev/shm/x ctdb-cluster.sh start ... puts the databases on tmpfs instead of DIR.
 # Public addresses are handed to a no-op event script: nothing is configured on any interface.
 set -eu
@@ -16,7 +17,7 @@ pid() { cat "$(base "$1")/run/ctdbd.pid" 2>/dev/null || true; }
 setup() {
   local n=$1 i b d
   mkdir -p "$dir/shared"
-  for i in $(seq 1 "$n"); do echo "127.0.0.$i"; done >"$dir/nodes"
+  for i in $(seq 1 "$n"); do echo "${NET:-127.0.0}.$i"; done >"$dir/nodes"
   for i in $(seq 1 "$n"); do printf '192.0.2.%d/24 lo\n198.51.100.%d/24 lo\n' "$i" "$i"; done >"$dir/public_addresses"
   for i in $(nodes); do
     b=$(base "$i") d=${DB:+$DB/node.$i}
@@ -32,7 +33,7 @@ setup() {
 	log level = NOTICE
 [cluster]
 	cluster lock = $dir/shared/cluster.lock
-	node address = 127.0.0.$((i + 1))
+	node address = ${NET:-127.0.0}.$((i + 1))
 [database]
 	volatile database directory = $d/volatile
 	persistent database directory = $d/persistent

@@ -9,7 +9,7 @@ import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, renameSync } from "node:fs";
 import { availableParallelism } from "node:os";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { BUN, DENO } from "../../../build/steps.ts";
@@ -47,17 +47,17 @@ export interface Content {
   readonly bytes: number;
 }
 
-/** libtdb's side; a text says why there is none. */
-export function peer(): Contestant | string {
-  const source = readFileSync(SOURCE);
+/** libtdb's side, compiled from `path`; a text says why there is none. */
+export function peer(path: string = SOURCE): Contestant | string {
+  const source = readFileSync(path);
   const folder = join(cacheFolder(), "bench");
   const digest = createHash("sha256").update(source).digest("hex").slice(0, 12);
-  const program = join(folder, `tdb_peer-${digest}`);
+  const program = join(folder, `${basename(path, ".c")}-${digest}`);
   if (!existsSync(program)) {
     mkdirSync(folder, { recursive: true });
     // Two runs at once may both compile; a rename leaves a whole program in any case.
     const made = `${program}.${process.pid}`;
-    const options = ["-O2", "-Wall", "-o", made, SOURCE, "-ltdb"];
+    const options = ["-O2", "-Wall", "-o", made, path, "-ltdb"];
     const { status, stderr, error } = spawnSync("gcc", options, { encoding: "utf8" });
     if (status !== 0) {
       return `Cannot compile against libtdb: ${error?.message ?? stderr.split("\n")[0]}`;
@@ -67,14 +67,14 @@ export function peer(): Contestant | string {
   return { name: "libtdb", command: [program] };
 }
 
-/** Our engine on a runtime. */
-export function ours(name: "Bun" | "Deno"): Contestant {
-  return { name, command: name === "Bun" ? [BUN, ENGINE] : [DENO, "run", "-A", ENGINE] };
+/** Our engine on a runtime: the program at `path`. */
+export function ours(name: "Bun" | "Deno", path: string = ENGINE): Contestant {
+  return { name, command: name === "Bun" ? [BUN, path] : [DENO, "run", "-A", path] };
 }
 
 /** Our engine on the runtime that this runs on. */
-export function oursHere(): Contestant {
-  return ours("bun" in process.versions ? "Bun" : "Deno");
+export function oursHere(path: string = ENGINE): Contestant {
+  return ours("bun" in process.versions ? "Bun" : "Deno", path);
 }
 
 /** Prefix that pins a process to one core, the last one; empty where that cannot be done. */

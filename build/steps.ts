@@ -1,5 +1,5 @@
 /**
- * Runs the steps of a gate, two at a time, and prints one line for each: what the gate is made of
+ * Runs the steps of a gate, some at a time, and prints one line for each: what the gate is made of
  * is in build/ok.ts and build/all.ts.
  *
  *   ok    fmt            0.4 s
@@ -28,7 +28,8 @@ export const BUN: string = process.execPath;
 export const DENO: string = join(ROOT, "node_modules/deno/deno");
 /** A step that runs longer is killed and counts as failed. */
 const STEP_LIMIT_MS = 480_000;
-const LANES = 2;
+/** Steps at a time: one for each of two cores, and one more, since live tests mostly wait. */
+const LANES = 3;
 
 /** One program to run. */
 export interface Step {
@@ -48,20 +49,26 @@ export interface Outcome {
   readonly skipped: readonly string[];
 }
 
-/** A kind of tests on both runtimes, as two steps; none when there is no such file. */
-export function testSteps(kind: string): Step[] {
+/** A kind of tests on both runtimes, each in so many parts; no step when there is no such file. */
+export function testSteps(kind: string, parts = 1): Step[] {
   if (kind !== "unit" && globSync(`test/${kind}/**/*.test.ts`, { cwd: ROOT }).length === 0) {
     return [];
   }
   const runtimes: [string, string[]][] = [["bun", [BUN]], ["deno", [DENO, "run", "-A"]]];
-  return runtimes.map(([runtime, start]) => {
-    const totals = join(OUT, `${kind}-${runtime}.json`);
-    const command = [...start, "test/run.ts", "--only", kind, "--totals", totals];
-    return { name: `${kind} on ${runtime}`, command, totals };
-  });
+  const numbers = Array.from({ length: parts }, (_, index) => index + 1);
+  return numbers.flatMap((number) =>
+    runtimes.map(([runtime, start]) => {
+      const [part, words] = parts === 1
+        ? ["", []]
+        : [` ${number}`, ["--part", `${number}/${parts}`]];
+      const totals = join(OUT, `${kind}-${runtime}${part.replace(" ", "-")}.json`);
+      const command = [...start, "test/run.ts", "--only", kind, ...words, "--totals", totals];
+      return { name: `${kind}${part} on ${runtime}`, command, totals };
+    })
+  );
 }
 
-/** Runs steps in order, two at a time; prints a line for each. */
+/** Runs steps in order, LANES at a time; prints a line for each. */
 export async function runSteps(steps: readonly Step[]): Promise<Outcome[]> {
   mkdirSync(OUT, { recursive: true });
   const waiting = [...steps];

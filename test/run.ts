@@ -1,11 +1,11 @@
 /**
  * The test runner: one process per runtime, the same files on both.
  *
- *   bun test/run.ts [--only KIND,...] [--name TEXT] [--totals FILE] [FILES or FOLDERS...]
+ *   bun test/run.ts [--only KIND,...] [--part I/N] [--name TEXT] [--totals FILE] [FILES or FOLDERS...]
  *   deno run -A test/run.ts ...
  *
  * KIND: unit (all but the next ones), live, swarm, torture. --name: text in path, suite or test name.
- * --totals: writes the sums as JSON. The last line is `N passed, N failed`; exit code 1 when
+ * --part 1/3: of the files chosen every third, from the first. --totals: writes the sums as JSON. The last line is `N passed, N failed`; exit code 1 when
  * anything failed or nothing ran.
  *
  * Does NOT promise: separation of files; they share one process, so that the pinned Memory is
@@ -26,6 +26,8 @@ const KINDS = ["live", "swarm", "torture", "long"];
 
 interface Arguments {
   only: string[];
+  /** Which of how many parts, from 0. */
+  part: { readonly index: number; readonly of: number };
   name: string | undefined;
   totals: string | undefined;
   paths: string[];
@@ -40,7 +42,8 @@ interface UvuGlobals {
 
 async function main(): Promise<number> {
   const args = parse(process.argv.slice(2));
-  const files = choose(args);
+  const { index, of } = args.part;
+  const files = choose(args).filter((_file, at) => at % of === index);
   const worker = new Worker(new URL("./watchdog_worker.ts", import.meta.url));
   worker.unref();
   const ledger = new Ledger(watchThrough(worker), args.name);
@@ -74,7 +77,13 @@ async function main(): Promise<number> {
 }
 
 function parse(words: string[]): Arguments {
-  const args: Arguments = { only: [], name: undefined, totals: undefined, paths: [] };
+  const args: Arguments = {
+    only: [],
+    part: { index: 0, of: 1 },
+    name: undefined,
+    totals: undefined,
+    paths: [],
+  };
   const rest = [...words];
   const value = (option: string): string => {
     const next = rest.shift();
@@ -83,6 +92,7 @@ function parse(words: string[]): Arguments {
   };
   for (let word = rest.shift(); word !== undefined; word = rest.shift()) {
     if (word === "--only") args.only.push(...value(word).split(","));
+    else if (word === "--part") args.part = parsePart(value(word));
     else if (word === "--name") args.name = value(word);
     else if (word === "--totals") args.totals = value(word);
     else if (word.startsWith("--")) throw new TypeError(`Unknown option ${word}`);
@@ -91,6 +101,14 @@ function parse(words: string[]): Arguments {
   const unknown = args.only.find((kind) => kind !== "unit" && !KINDS.includes(kind));
   if (unknown !== undefined) throw new TypeError(`Unknown kind ${unknown}`);
   return args;
+}
+
+function parsePart(text: string): Arguments["part"] {
+  const [index = 0, of = 0] = text.split("/").map(Number);
+  if (Number.isInteger(index) && Number.isInteger(of) && index >= 1 && index <= of) {
+    return { index: index - 1, of };
+  }
+  throw new TypeError(`--part must be I/N with I from 1 to N, is ${text}`);
 }
 
 /** The files to run, relative to the checkout; explicit files may lie anywhere below it. */

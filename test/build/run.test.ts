@@ -158,4 +158,13 @@ runner(
   },
 );
 
+runner("parts have each file once, and one that is none is refused", ({ folder }) => {
+  const text = declared('a("one", () => {});\na("two", () => {});');
+  assert.is(run(folder, text, ["--part", "1/2"]).last, "2 passed, 0 failed");
+  assert.is(run(folder, text, ["--part", "2/2"]).last, "1 passed, 0 failed");
+  for (const part of ["0/2", "3/2", "1", "x/2"]) {
+    assert.match(run(folder, text, ["--part", part]).output, /--part must be I\/N/);
+  }
+});
+
 runner.run();

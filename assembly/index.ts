@@ -13,6 +13,7 @@ export * from "./tdb";
 export * from "./tdb_check";
 export * from "./tdb_rescue";
 export * from "./tdb_free_sizes";
+export * from "./tdb_records";
 
 /**
  * First byte after the statics of all kernels; the host checks that it lies below its scratch area.

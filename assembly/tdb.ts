@@ -73,8 +73,8 @@ export function tdbStore(
   valueLen: u32,
   mode: u32,
 ): i32 {
-  if (slow(db)) return putRecord<Slow>(db, key, keyLen, hash, value, valueLen, mode);
-  return putRecord<Fast>(db, key, keyLen, hash, value, valueLen, mode);
+  if (slow(db)) return putRecord<Slow>(db, key, keyLen, hash, value, valueLen, mode, 0);
+  return putRecord<Fast>(db, key, keyLen, hash, value, valueLen, mode, 0);
 }
 
 /** `tdbStore` with the hash made on the way. */

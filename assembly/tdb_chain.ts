@@ -61,9 +61,10 @@ export const EXISTS: i32 = 3;
 /** Steps along a chain before the bound against loops is looked at. */
 const STEPS_FREE: u32 = 64;
 
-/** Modes of store; 0 is replace. */
+/** Modes of store; 0 is replace. ANEW: never over the old value. */
 const INSERT: u32 = 1;
 const MODIFY: u32 = 2;
+const ANEW: u32 = 4;
 
 // @ts-ignore: decorator
 @external("env", "hostProbe")
@@ -149,14 +150,17 @@ export function live<M>(db: usize, off: u32, chain: u32): u32 {
 /** Counts the sequence number up, if this handle does. One atomic add where the word is native. */
 // @ts-ignore: decorator
 @inline
-function changed<M>(db: usize): void {
+export function changed<M>(db: usize): void {
   store<u32>(db, load<u32>(db, DB_EPOCH) + 1, DB_EPOCH);
   if (!(load<u32>(db, DB_FLAGS) & FLAG_SEQNUM)) return;
   if (sizeof<M>() == 1) atomic.add<u32>(<usize> load<u32>(db, DB_BASE) + AT_SEQNUM, 1);
   else setWord<M>(db, AT_SEQNUM, word<M>(db, AT_SEQNUM) + 1);
 }
 
-/** Stores a value of `dataLen` bytes under a key. Answers DONE, FAULTY, NOT_FOUND (modify) or EXISTS (insert). */
+/**
+ * Stores a value of `dataLen` bytes under a key. A new place has `room` bytes more than it needs. Answers DONE, FAULTY,
+ * NOT_FOUND (modify) or EXISTS (insert).
+ */
 export function putRecord<M>(
   db: usize,
   key: usize,
@@ -165,10 +169,11 @@ export function putRecord<M>(
   value: usize,
   dataLen: u32,
   mode: u32,
+  room: u32,
 ): i32 {
   const old = find<M>(db, key, keyLen, hash);
   if (old == FAULT) return FAULTY;
-  if (old != 0) {
+  if (old != 0 && mode != ANEW) {
     if (mode == INSERT) return EXISTS;
     const at = old + RECORD + keyLen;
     const oldLen = word<M>(db, old + DATA_LEN);
@@ -184,13 +189,14 @@ export function putRecord<M>(
     }
   } else if (mode == MODIFY) return NOT_FOUND;
 
-  let off = reuse<M>(db, hash, keyLen + dataLen);
+  const payload = keyLen + dataLen + room;
+  let off = reuse<M>(db, hash, payload);
   if (off == FAULT) return FAULTY;
   const locked = off == 0;
   if (locked) {
     if (!lockFree(db)) return FAULTY;
     const trims = load<u32>(db, DB_MAX_DEAD) != 0;
-    off = trims && !trim<M>(db, headOf(db, hash), 0) ? FAULT : allocate<M>(db, keyLen + dataLen);
+    off = trims && !trim<M>(db, headOf(db, hash), 0) ? FAULT : allocate<M>(db, payload);
     if (off == FAULT) {
       unlockFree<M>(db);
       return FAULTY;

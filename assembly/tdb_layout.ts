@@ -67,6 +67,7 @@ export const DB_TAKE: usize = 76; // the free record that an allocation found
 export const DB_TAKE_NEED: usize = 80; // rec_len wanted of it
 export const DB_TAKE_PRED: usize = 84; // where the pointer to it lies; 0 = it is indexed
 export const DB_HASH: usize = 88; // hash of the key that tdbChain was called with last
+export const DB_SEEN: usize = 92; // what recordChain looked at; means nothing
 export const DB_BYTES: usize = 256;
 
 /** Bits of DB_FLAGS. */

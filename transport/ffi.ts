@@ -239,7 +239,7 @@ function bindLibc(runtime: FfiRuntime): Libc {
       Number(c.pthread_mutex_consistent(runtime.mutexAddress(base, offset))),
     bootMs() {
       clockGettime(CLOCK_BOOTTIME, timeBytes);
-      // By index: a client's record operation asks for the time once, and taking an array apart costs as much as the call.
+      // By index: each operation on a record asks for the time, and taking an array apart costs as much as the call.
       const seconds = (time[1] as number) * TWO_32 + (time[0] as number);
       return seconds * 1000 + (time[2] as number) / 1e6;
     },

@@ -18,6 +18,8 @@ const ALL_STATE = 208;
 const FREE_MUTEX = 216;
 /** Size of a mutex of the C library whose files these are; other platforms lay their files out differently. */
 export const MUTEX_BYTES = 40;
+/** The bits of a robust mutex's first word that name its holder; the kernel reads them, too. */
+const FUTEX_TID_MASK = 0x3fffffff;
 /** Values of the state. */
 const STATE = { read: 0, write: 1, free: 2 } as const;
 
@@ -76,6 +78,16 @@ export class TdbMutexes {
       this.#setState("free");
       this.#image.unlockMutex(ALL_MUTEX);
     }
+  }
+
+  /**
+   * The thread that has a chain, as the system numbers it (the main thread's number is the process's); 0: nobody. A
+   * look at a word that changes all the time.
+   */
+  holderOf(chain: number): number {
+    const at = (this.#image.address + chainMutex(chain)) >>> 1;
+    const word = (this.#halfWords[at] as number) | ((this.#halfWords[at + 1] as number) << 16);
+    return word & FUTEX_TID_MASK;
   }
 
   unlockChain(chain: number): void {

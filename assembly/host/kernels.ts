@@ -18,6 +18,7 @@
 import type { CheckKernels } from "./check_kernels.ts";
 import { KERNELS_WASM_BASE64 } from "./kernels_wasm.ts";
 import { SCRATCH_START, threadMemory } from "./memory.ts";
+import type { RecordKernels } from "./record_kernels.ts";
 import type { RescueKernels } from "./rescue_kernels.ts";
 import type { TdbKernels } from "./tdb_kernels.ts";
 
@@ -54,7 +55,8 @@ export interface HashKernels {
 }
 
 /** Everything the core exports. */
-export interface Kernels extends HashKernels, TdbKernels, CheckKernels, RescueKernels {}
+export interface Kernels
+  extends HashKernels, TdbKernels, CheckKernels, RescueKernels, RecordKernels {}
 
 /** What the TDB kernels ask of the host while they work on one database. */
 export interface Hooks {

@@ -46,6 +46,7 @@ export const DB = {
   takeNeed: 80,
   takePred: 84,
   hash: 88,
+  seen: 92,
 } as const;
 /** Bytes of a descriptor. */
 export const DB_BYTES = 256;

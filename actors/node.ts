@@ -33,10 +33,10 @@ import { Monitoring, type MonitoringOptions } from "./monitoring/monitoring.ts";
 import { Post } from "./post.ts";
 import { type ShardHandle, Shards } from "./shards.ts";
 import { shardViewKey, shardViewOf } from "./shard_view.ts";
-import { STRANGER_VERBS } from "./joining.ts";
+import { STRANGER_VERBS } from "./verbs/joining.ts";
 import { loadOwn, noteLeft, type Own } from "./node_state.ts";
 import { StatePage } from "./storage/state_page.ts";
-import { answerAsk, nodeVerbs } from "./verbs.ts";
+import { answerAsk, nodeVerbs } from "./verbs/verbs.ts";
 
 /** Between two looks at who leads, ms. */
 const LOOK_MS = 200;

@@ -83,7 +83,7 @@ async function identityFor(place: StatePlace, hasMeta: boolean): Promise<Identit
  * A node without a state of its own: never started before, or its disk is new. Its lives begin above all that it can
  * have had, or its peers would take it for a former one: by the wall clock, which decides nothing else.
  */
-export function newDurable({ diskId }: Pick<Identity, "diskId">, wallMs: number): Durable {
+function newDurable({ diskId }: Pick<Identity, "diskId">, wallMs: number): Durable {
   return {
     diskId,
     promised: 0n as Durable["promised"],

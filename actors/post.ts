@@ -212,12 +212,14 @@ export class Post {
     this.#sweepLater();
     if (received === undefined) return;
     if (isRefusal(received)) return this.#refuse(received);
-    if (received.isStranger && this.#options.takesFromStranger?.(received.message) !== true) {
+    // What goes to all comes back to its sender. A question from oneself comes from a copy of this node (cli/double.ts).
+    const isOwn = received.from === own;
+    if (isOwn && received.message.kind !== "ask") return;
+    const isTaken = isOwn || this.#options.takesFromStranger?.(received.message) === true;
+    if (received.isStranger && !isTaken) {
       const { from } = received;
       return this.#refuse(refusal("cluster", "it is of another cluster, or of none", from));
     }
-    // What goes to all comes back to its sender.
-    if (received.from === own) return;
     this.counters.received++;
     const subjectClass = parseSubject(message.subject)?.class;
     if (subjectClass !== undefined) onMessage(received, subjectClass, message.reply);

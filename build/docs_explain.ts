@@ -11,6 +11,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { RULES } from "../actors/explain/explain.ts";
 import { ROOT } from "./steps.ts";
+import { tableText } from "./table.ts";
 
 const PAGE = "docs/EXPLAIN.md";
 
@@ -65,20 +66,7 @@ export function explainPage(): string {
     next,
     `\`${command}\``,
   ]);
-  return `${HEAD}\n${tableText([["id", "cause", "evidence", "next by itself", "run"], ...rows])}`;
-}
-
-/** A table as deno fmt wants it: columns padded. The first row is the head. */
-function tableText(rows: readonly (readonly string[])[]): string {
-  const cells = rows.map((row) => row.map((text) => text.replaceAll("|", "\\|")));
-  const columns = [...(cells[0] ?? []).keys()];
-  const widths = columns.map((column) =>
-    Math.max(3, ...cells.map((row) => (row[column] ?? "").length))
-  );
-  const line = (row: readonly string[]): string =>
-    `| ${columns.map((column) => (row[column] ?? "").padEnd(widths[column] ?? 0)).join(" | ")} |\n`;
-  const [head = [], ...body] = cells;
-  return line(head) + line(widths.map((width) => "-".repeat(width))) + body.map(line).join("");
+  return `${HEAD}\n${tableText(["id", "cause", "evidence", "next by itself", "run"], rows)}`;
 }
 
 function main(words: readonly string[]): number {

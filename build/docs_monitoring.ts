@@ -15,6 +15,7 @@ import { METRICS } from "../cli/metrics_text.ts";
 import { EVENTS } from "../transport/wire/messages/event.ts";
 import { EVENT_HEAD } from "../transport/wire/messages/event_form.ts";
 import { ROOT } from "./steps.ts";
+import { tableText } from "./table.ts";
 
 const PAGE = "docs/MONITORING.md";
 
@@ -74,18 +75,6 @@ function metricsText(): string {
     help,
   ]);
   return tableText(["metric", "kind", "more labels", "meaning"], rows);
-}
-
-/** A table as deno fmt wants it: columns padded. */
-function tableText(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const cells = [head, ...rows].map((row) => row.map((text) => text.replaceAll("|", "\\|")));
-  const widths = head.map((_, column) =>
-    Math.max(3, ...cells.map((row) => (row[column] ?? "").length))
-  );
-  const line = (row: readonly string[]): string =>
-    `| ${widths.map((width, column) => (row[column] ?? "").padEnd(width)).join(" | ")} |\n`;
-  const [first = [], ...rest] = cells;
-  return line(first) + line(widths.map((width) => "-".repeat(width))) + rest.map(line).join("");
 }
 
 function main(words: readonly string[]): number {

@@ -15,6 +15,7 @@ import { DURABLE, IDENTITY } from "../transport/wire/durable.ts";
 import { GROUPS } from "../transport/wire/messages/registry.ts";
 import type { SomeDeclaration } from "../transport/wire/messages/registry.ts";
 import { ROOT } from "./steps.ts";
+import { tableText } from "./table.ts";
 
 const PAGE = "docs/WIRE.md";
 
@@ -147,18 +148,6 @@ function typeText(schema: Schema, records: Map<string, Schema>): string {
   const choices = anyOf.filter((choice) => choice.properties !== undefined);
   if (choices.length > 0) return choices.map((one) => typeText(one, records)).join(", ");
   return pattern === undefined ? title : `${title}, \`${pattern}\``;
-}
-
-/** A table as deno fmt wants it: columns padded. */
-function tableText(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const cells = [head, ...rows].map((row) => row.map((text) => text.replaceAll("|", "\\|")));
-  const widths = head.map((_, column) =>
-    Math.max(3, ...cells.map((row) => (row[column] ?? "").length))
-  );
-  const line = (row: readonly string[]): string =>
-    `| ${widths.map((width, column) => (row[column] ?? "").padEnd(width)).join(" | ")} |\n`;
-  const [first = [], ...rest] = cells;
-  return line(first) + line(widths.map((width) => "-".repeat(width))) + rest.map(line).join("");
 }
 
 function main(words: readonly string[]): number {

@@ -6,6 +6,7 @@
  * Does NOT promise: fields that an older daemon does not send; whoever reads them must live without.
  */
 
+import { span } from "../actors/explain/words.ts";
 import { tokenText } from "../actors/machines/cluster/token.ts";
 import type { Version } from "../transport/wire/terms.ts";
 import type { Column } from "./output.ts";
@@ -92,13 +93,7 @@ export function versionText(digits: string | undefined): string | undefined {
 
 /** A time span for people: 0.4 s, 12 s, 7 min, 5 h, 3 d. */
 export function spanText(ms: number): string {
-  const seconds = Math.max(0, ms) / 1000;
-  if (seconds < 9.95) return `${seconds.toFixed(1)} s`;
-  if (seconds < 119.5) return `${Math.round(seconds)} s`;
-  if (seconds < 7170) return `${Math.round(seconds / 60)} min`;
-  return seconds < 172_800
-    ? `${Math.round(seconds / 3600)} h`
-    : `${Math.round(seconds / 86_400)} d`;
+  return ms < 100 ? `${(Math.max(0, ms) / 1000).toFixed(1)} s` : span(ms);
 }
 
 /** What a node is, in words: leader, voter, out (not in the view), this. */

@@ -47,6 +47,8 @@ export interface Spec<F extends object, T extends object> {
   readonly asks?: "home" | "node" | "nodes";
   /** With -n the command makes the rows of its declared result itself. */
   readonly hasOwnNodes?: boolean;
+  /** What -n names, when the nodes are not asked but something is done to them. */
+  readonly nodesText?: string;
   /** Something may have been changed when time is over: exit code 5 then, else 1. */
   readonly changes?: boolean;
   /** What --wait waits for, "until ...". */
@@ -173,11 +175,12 @@ function resultOf<F extends object, T extends object>(
 
 function addOptions<F extends object, T extends object>(command: Command, spec: Spec<F, T>): void {
   const { asks, waits, destroys, raw, timeout } = spec;
+  const { nodesText = "ask these instead, through the one of --home" } = spec;
   if (asks !== undefined) homeOption(command);
   if (asks === "nodes") {
     command.option(
       "-n, --node <nodes>",
-      "ask these instead, through the one of --home: numbers or names with commas between, or all",
+      `${nodesText}: numbers or names with commas between, or all`,
     );
   }
   if (waits !== undefined) command.option("--wait", `wait ${waits}`);

@@ -1,12 +1,12 @@
 /**
  * The test runner: one process per runtime, the same files on both.
  *
- *   bun test/run.ts [--only KIND,...] [--part I/N] [--name TEXT] [--totals FILE] [FILES or FOLDERS...]
+ *   bun test/run.ts [--only KIND,...] [--part I/N] [--name TEXT] [--totals FILE] [PATHS...]
  *   deno run -A test/run.ts ...
  *
  * KIND: unit (all but the next ones), live, swarm, torture. --name: text in path, suite or test name.
- * --part 1/3: of the files chosen every third, from the first. --totals: writes the sums as JSON. The last line is `N passed, N failed`; exit code 1 when
- * anything failed or nothing ran.
+ * --part 1/3: of the files chosen every third, from the first. --totals: writes the sums as JSON.
+ * The last line is `N passed, N failed`; exit code 1 when anything failed or nothing ran.
  *
  * Does NOT promise: separation of files; they share one process, so that the pinned Memory is
  * shared, too.

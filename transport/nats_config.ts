@@ -228,10 +228,15 @@ function word(what: string, text: string): string {
   );
 }
 
-/** A text as it is; what could end the quotes or mean something inside them is refused. */
-function quoted(what: string, text: string): string {
+/** Can a text stand in a configuration? Not when it could end the quotes, or means something inside them. */
+export function isQuotable(text: string): boolean {
   // deno-lint-ignore no-control-regex
-  if (!/["'\\$\x00-\x1f\x7f]/.test(text) && text.length <= 4096) return `"${text}"`;
+  return !/["'\\$\x00-\x1f\x7f]/.test(text) && text.length <= 4096;
+}
+
+/** A text as it is. Throws RangeError. */
+function quoted(what: string, text: string): string {
+  if (isQuotable(text)) return `"${text}"`;
   throw new RangeError(
     `Cannot configure NATS: ${what} may not hold quotes, $, \\ or control characters`,
   );

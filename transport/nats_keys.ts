@@ -12,8 +12,6 @@
 import type { NodeId, Tag } from "./wire/terms.ts";
 
 const DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
-/** Characters of a public key. */
-export const USER_KEY_LENGTH = 56;
 const FORM = /^U[A-Z2-7]{55}$/;
 /** Bytes without the checksum, and with it. */
 const BODY_BYTES = 33;

@@ -14,7 +14,7 @@ import { connect, createServer, type Server, type Socket } from "node:net";
 import process from "node:process";
 import { cPath, type Libc, LOCK_COMMAND, LOCK_TYPE, OPEN, systemError } from "./ffi.ts";
 import { checkSocketPath } from "./host_checks.ts";
-import { nodeError } from "./real_errors.ts";
+import { nodeError, systemCode } from "./real_errors.ts";
 import { CtdbxError } from "./wire/errors.ts";
 import type { Caller, Stream, StreamEvents } from "./world.ts";
 
@@ -62,13 +62,20 @@ export async function dialAt(path: string, events: StreamEvents): Promise<Stream
   checkSocketPath(path);
   return await new Promise((resolve, reject) => {
     const socket = connect(path);
-    const refuse = (error: unknown) => reject(nodeError(`Cannot connect to ${path}`, error));
+    const refuse = (error: unknown) => reject(dialError(path, error));
     socket.once("error", refuse);
     socket.once("connect", () => {
       socket.off("error", refuse);
       resolve(streamOf(socket, () => events));
     });
   });
+}
+
+/** A listener that ends while somebody connects resets him: it is as gone as one that has ended before. */
+function dialError(path: string, error: unknown): CtdbxError {
+  const what = `Cannot connect to ${path}`;
+  if (systemCode(error) !== "ECONNRESET") return nodeError(what, error);
+  return new CtdbxError("not_found", `${what}: its listener has just gone`, { cause: error });
 }
 
 /** Who connected. Neither runtime has a word for it, but both show the descriptor of the socket. */

@@ -60,6 +60,8 @@ export interface OutsideFacts {
   readonly daemon?: ProcessFact;
   /** What starts a dead supervisor again: the keeper of a dev cluster; undefined: there is none. */
   readonly keeper?: ProcessFact;
+  /** Where the nats-server that the node keeps itself is reached, host:port; undefined: it keeps none. */
+  readonly servers?: readonly string[];
   readonly socket: SocketFact;
   /** The lease in its state page; negative: over for so long. isEnded: given back, or ended by the supervisor. */
   readonly page?: { readonly isEnded: boolean; readonly leaseLeftMs: number };

@@ -5,7 +5,7 @@
  */
 import type { Document, DocumentNode } from "../../transport/wire/messages/document.ts";
 import { FAULT_TEXT_MAX, fitText } from "../../transport/wire/limits.ts";
-import { documentHash } from "../document_view.ts";
+import { documentHash } from "../verbs/document_view.ts";
 import type { HappeningFact, InsideFacts, LeadFact, PeerFact } from "./facts.ts";
 import { leaveStepOf } from "../machines/cluster/departure.ts";
 import { allVotersOf, isMember, nodeById, voterOf } from "../machines/cluster/document.ts";

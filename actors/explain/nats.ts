@@ -16,10 +16,14 @@ import {
   found,
   leaseWords,
   listed,
+  onMachine,
+  shellWord,
   span,
   STANDSTILL,
   withWord,
 } from "./words.ts";
+import { isThere } from "./local.ts";
+import { BACK_OFF } from "../supervision.ts";
 
 /** A bus dials again after this at the latest, ms (transport/real_bus.ts: 1 s and a quarter). */
 const DIAL_MS = 1250;
@@ -109,6 +113,26 @@ const NATS_HUNG: Rule = {
   },
 };
 
+/** A node of this machine that keeps one of the servers itself: that one comes and goes with its supervisor. */
+function keptWords(facts: Facts): { readonly next: string; readonly command: string } | undefined {
+  const node = onMachine(facts).find(({ outside: { servers = [] } }) =>
+    facts.servers.some(({ server }) => servers.includes(server))
+  );
+  if (node === undefined) return undefined;
+  const { name, outside: { supervisor, words, runFolder } } = node;
+  return isThere(supervisor)
+    ? {
+      next:
+        `${name} keeps that server: its supervisor (process ${supervisor.pid}) starts it again ` +
+        `within ${span(BACK_OFF.mostMs)}`,
+      command: `tail -n 20 ${shellWord(`${runFolder}/nats.log`)}`,
+    }
+    : {
+      next: `${name} keeps that server, and does not run: the server comes with it`,
+      command: ctdbx("daemon start", words),
+    };
+}
+
 const NATS_DOWN: Rule = {
   id: "nats_down",
   cause: "No NATS server is there",
@@ -121,6 +145,13 @@ const NATS_DOWN: Rule = {
     if (!areAllAway(facts) || servers(facts, "silent").length > 0) return [];
     if (servers(facts, "odd").length > 0) return [];
     const outside = facts.nodes.find(({ isAsked }) => isAsked)?.outside;
+    const evidence = [...facts.servers.map(serverWords), ...busWords(facts)];
+    const title = "NATS is down: no server listens where the configuration says";
+    const kept = keptWords(facts);
+    if (kept !== undefined) {
+      const next = [kept.next, ...meanwhile(facts)];
+      return [found({ title, severity: "critical", evidence, next, commands: [kept.command] })];
+    }
     const keeper = outside?.keeper;
     const by = keeper === undefined
       ? "whoever runs the server must start it; `ctdbx nats server` runs one in the foreground"
@@ -132,13 +163,9 @@ const NATS_DOWN: Rule = {
       : keeper === undefined
       ? ["systemctl start nats-server"]
       : [ctdbx("cluster wait --for all-ok --timeout 30", outside?.words)];
-    return [found({
-      title: "NATS is down: no server listens where the configuration says",
-      severity: "critical",
-      evidence: [...facts.servers.map(serverWords), ...busWords(facts)],
-      next: [by, ...meanwhile(facts)],
-      commands,
-    })];
+    return [
+      found({ title, severity: "critical", evidence, next: [by, ...meanwhile(facts)], commands }),
+    ];
   },
 };
 

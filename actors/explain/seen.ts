@@ -71,12 +71,14 @@ export function flagsOf(facts: Facts, name: string): PeerFact | undefined {
  */
 export function withoutOutsiders(facts: Facts): Facts {
   const best = bestWord(facts)?.inside;
-  if (best === undefined || best.peersLeftOut > 0) return facts;
-  const known = new Set(best.peers.map(({ name }) => name));
-  const nodes = facts.nodes.filter(({ name, isAsked, inside, outside }) =>
-    isAsked || inside !== undefined || outside === undefined || known.has(name) ||
-    outside.socket.state !== "missing"
-  );
+  // Without a word of somebody who knows, only their own files say it of those that have left.
+  const known = best === undefined || best.peersLeftOut > 0
+    ? undefined
+    : new Set(best.peers.map(({ name }) => name));
+  const nodes = facts.nodes.filter(({ name, isAsked, inside, outside }) => {
+    if (isAsked || inside !== undefined || outside?.socket.state !== "missing") return true;
+    return outside.left === undefined && known?.has(name) !== false;
+  });
   return { ...facts, nodes };
 }
 

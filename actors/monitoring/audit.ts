@@ -30,7 +30,6 @@ export const LOOKING: ReadonlySet<string> = new Set([
   "cluster upgrade",
   "cluster digest",
   "cluster view",
-  "cluster invitations",
   "user list",
   "explain facts",
   "explain around",

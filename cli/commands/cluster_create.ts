@@ -11,15 +11,17 @@
 import { hostname } from "node:os";
 import { resolve } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
+import { oddName } from "../../actors/machines/cluster/membership.ts";
 import type { LockConfig } from "../../actors/node_config.ts";
 import { isClusterName } from "../../transport/wire/subjects.ts";
 import { findNode, pathsInHome } from "../config.ts";
 import { declare, type Task } from "../declare.ts";
 import { usage } from "../failure.ts";
-import { demand } from "../membership/checks.ts";
+import { type Check, demand } from "../membership/checks.ts";
 import type { ServerPlan } from "../membership/config_text.ts";
 import { type CreateOptions, Creation } from "../membership/create_world.ts";
 import type { Digest } from "../membership/join_plan.ts";
+import { listenCheck } from "../membership/listening.ts";
 import { NodeFiles } from "../membership/node_files.ts";
 import { carryOut, survey } from "../membership/steps.ts";
 import { DIGESTS, Teller, TOLD } from "../membership/telling.ts";
@@ -102,7 +104,7 @@ async function create(task: Task<CreateFlags, Created>, cluster = ""): Promise<v
   const teller = new Teller(out);
   let digests: readonly Digest[] = [];
   const steps = creation.steps((found) => digests = found);
-  const checks = creation.checks();
+  const checks = [...creation.checks(), ...await listenChecks(options)];
   const shown = (started: boolean): Created => ({
     cluster,
     clusterId: creation.clusterId,
@@ -129,6 +131,13 @@ async function create(task: Task<CreateFlags, Created>, cluster = ""): Promise<v
   if (!out.isTable) return out.object(shown(flags.start));
   teller.digests(digests);
   out.say(nextOf(options, flags));
+}
+
+/** Is the place of its own server free? Not asked when nothing is started, or when that server may run already. */
+async function listenChecks({ server, start, files }: CreateOptions): Promise<Check[]> {
+  const mayRun = files.journal("create")?.has("configuration") === true;
+  if (server === undefined || !start || mayRun) return [];
+  return [await listenCheck(server.listen)];
 }
 
 /** What to do next. */
@@ -159,6 +168,8 @@ function optionsOf(
   if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/.test(name)) {
     throw usage(`Cannot use "${name}" as the name of a node: 1 to 63 of A-Z a-z 0-9 . _ -`);
   }
+  const odd = oddName(name);
+  if (odd !== undefined) throw usage(`Cannot use "${name}" as the name of a node: ${odd}`);
   refuseMixture(flags);
   const server = servers === undefined ? serverOf(flags) : undefined;
   const { nkey, creds, tlsCa } = flags;

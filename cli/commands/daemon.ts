@@ -14,21 +14,21 @@ import process from "node:process";
 import type { Command } from "commander";
 import { Node } from "../../actors/node.ts";
 import type { NodeConfig } from "../../actors/node_config.ts";
-import { refuseLeft } from "../../actors/node_state.ts";
-import { readIdentity } from "../../actors/storage/node_identity.ts";
 import { Supervisor } from "../../actors/supervisor.ts";
 import { AHEAD_MAX_MS, chaosVerbs, chaosWorld } from "../chaos.ts";
 import type { Image } from "../../transport/image.ts";
+import { readSecret } from "../../transport/real_nkeys.ts";
 import { RealHost } from "../../transport/real_host.ts";
-import { RealDisk } from "../../transport/real_disk.ts";
 import type { World } from "../../transport/world.ts";
 import type { NodePaths } from "../config.ts";
 import { findNode, readConfigFile } from "../config.ts";
 import { Daemon } from "../control_client.ts";
 import { declare, type Task } from "../declare.ts";
 import { ended } from "../ending.ts";
+import { refuseDouble } from "../double.ts";
 import { EXIT } from "../exit_codes.ts";
 import { Failure } from "../failure.ts";
+import { refuseUnfit } from "../membership/starting.ts";
 import { type HomeFlags, homeOption } from "../home_option.ts";
 import { requireCoherentLocks } from "../lock_trial.ts";
 import { serveMetrics } from "../metrics_server.ts";
@@ -122,6 +122,7 @@ async function runDaemon(
 ): Promise<void> {
   const paths = findNode(flags.home, flags.nodeName);
   const config = readConfigFile(paths.config);
+  refuseUnfit(paths);
   if (config.lock.kind === "file") await requireCoherentLocks(config.lock.path);
   const real = nodeWorld(config, "daemon", flags.log);
   const { world, chaos } = chaosWorld(real, config.chaos);
@@ -129,6 +130,7 @@ async function runDaemon(
   const own = Promise.withResolvers<string>();
   let pages: HttpPages | undefined;
   try {
+    await refuseDouble(real, config.cluster, paths.state);
     const node = await Node.start({
       world,
       config,
@@ -168,8 +170,7 @@ async function supervise(flags: HomeFlags): Promise<void> {
   const paths = findNode(flags.home, flags.nodeName);
   const config = readConfigFile(paths.config);
   // It would start a daemon again and again that never runs.
-  const identity = readIdentity(new RealDisk(), paths.state);
-  if (identity !== undefined) refuseLeft(identity);
+  refuseUnfit(paths);
   // Whoever starts it in the foreground need not make the folder of its log.
   mkdirSync(paths.run, { recursive: true, mode: 0o700 });
   const world = nodeWorld(config, "supervisor", join(paths.run, "supervisor.log"));
@@ -215,16 +216,19 @@ function homeWords(flags: HomeFlags): string[] {
   return flags.nodeName === undefined ? [] : ["--node-name", flags.nodeName];
 }
 
-/** Starts the supervisor of a node and waits for its daemon's first answer. */
+/**
+ * Starts the supervisor of a node and waits for its daemon's first answer; answers its process. One that somebody else
+ * started a moment before is as good: the new one ends at once then.
+ */
 export async function startNode(paths: NodePaths, words: readonly string[]): Promise<number> {
   const log = join(paths.run, "supervisor.out");
   const pid = startDetached([...selfCommand(), "daemon", "supervise", ...words], log);
   let hasAnswered = false;
   await until(async () => {
     hasAnswered = await askOnce(paths, "node ping").then(() => true, () => false);
-    return hasAnswered || !isAlive(pid);
+    return hasAnswered || (!isAlive(pid) && supervisorOf(paths.run) === undefined);
   }, START_MS);
-  if (hasAnswered) return pid;
+  if (hasAnswered) return supervisorOf(paths.run) ?? pid;
   const said = [log, join(paths.run, "daemon.out"), join(paths.run, "daemon.log")]
     .flatMap((path) => lastLines(path, 3));
   throw new Failure(
@@ -236,10 +240,10 @@ export async function startNode(paths: NodePaths, words: readonly string[]): Pro
 
 async function start({ flags, out }: Task<object, RowOf<typeof STARTED>>): Promise<void> {
   const paths = findNode(flags.home, flags.nodeName);
-  readConfigFile(paths.config);
+  const { keyFile } = readConfigFile(paths.config).nats;
   // A supervisor would only say it into its log.
-  const identity = readIdentity(new RealDisk(), paths.state);
-  if (identity !== undefined) refuseLeft(identity);
+  refuseUnfit(paths);
+  if (keyFile !== undefined) readSecret(keyFile);
   const running = supervisorOf(paths.run);
   if (running !== undefined) {
     throw new Failure(

@@ -13,9 +13,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { ClusterAnswer, NodeAnswer, SlotAnswer } from "../answers.ts";
 import { findNodeAnswer } from "../conditions.ts";
-import { declare, type Task } from "../declare.ts";
+import { type CommonFlags, declare, type Task } from "../declare.ts";
 import { EXIT, type ExitCode } from "../exit_codes.ts";
-import { Failure } from "../failure.ts";
+import { Failure, usage } from "../failure.ts";
 import type { DocumentAnswer, NodeChangedAnswer } from "../membership/document_answer.ts";
 import { waitFor } from "../membership/join_plan.ts";
 import { nodeHint } from "../nearest.ts";
@@ -24,6 +24,7 @@ import { int, list, maybe, ms, text } from "../schema.ts";
 import type { CommandWorld } from "../world.ts";
 import { Asked } from "./asking.ts";
 import { span } from "./cluster_invite.ts";
+import { namedNodes } from "./node.ts";
 
 /** With --wait: what was decided has come about within this, ms, or it is said what is missing. */
 const WAIT_MS = 60_000;
@@ -54,6 +55,22 @@ type Changed = RowOf<typeof CHANGED>;
 
 function wordsOf(words: readonly string[] | null | undefined, none: string): string | undefined {
   return words == null ? undefined : words.join(", ") || none;
+}
+
+/** What all of them have in common. */
+const CHANGES = {
+  result: CHANGED,
+  asks: "nodes",
+  hasOwnNodes: true,
+  nodesText: "the nodes, in place of the argument",
+  changes: true,
+} as const;
+
+/** The nodes that are named, by the argument or by -n. Throws Failure (usage) when none is, or twice. */
+function meant(given: string | undefined, flags: CommonFlags): string {
+  const names = namedNodes(given, flags);
+  if (names !== undefined) return names;
+  throw usage("Cannot tell which nodes are meant: name them, by an argument or -n");
 }
 
 /** What is looked at while it is waited for. */
@@ -140,7 +157,7 @@ type FlagChange = (
 ) => Change;
 
 function addDrain(node: Command, world: CommandWorld, flags: FlagChange): void {
-  const drain = node.command("drain <nodes>")
+  const drain = node.command("drain [nodes]")
     .description("home of no slot any more, but in the view; --off ends it")
     .option("--off", "it may be home of slots again")
     .option("--why <text>", "the reason, for those who read about it later");
@@ -153,7 +170,7 @@ function addDrain(node: Command, world: CommandWorld, flags: FlagChange): void {
 }
 
 function addBans(node: Command, world: CommandWorld): void {
-  const ban = node.command("ban <nodes>").description("out of the view for a time")
+  const ban = node.command("ban [nodes]").description("out of the view for a time")
     .addOption(
       new Option("--for <span>", "how long: 30s, 5m, 2h").argParser(span).default(BAN_MS, "5m"),
     )
@@ -183,12 +200,12 @@ function addRole(node: Command, world: CommandWorld): void {
       throw new InvalidArgumentError("Must be yes or no.");
     });
   declare<RoleFlags, Changed>(
-    node.command("role <nodes>").description("what nodes may be; without options: what that is")
+    node.command("role [nodes]").description("what nodes may be; without options: what that is")
       .addOption(choice("leader", "may it lead?"))
       .addOption(choice("lmaster", "may it be home of slots?"))
       .option("--why <text>", "the reason, for those who read about it later"),
     world,
-    { result: CHANGED, asks: "node", changes: true, waits: "until it is so" },
+    { ...CHANGES, waits: "until it is so" },
     role,
   );
 }
@@ -201,7 +218,7 @@ function addChange(
   waits: string | undefined,
   make: () => Change,
 ): void {
-  const command = node.command(`${word} <nodes>`).description(about)
+  const command = node.command(`${word} [nodes]`).description(about)
     .option("--why <text>", "the reason, for those who read about it later");
   declareChange<WhyFlags>(command, world, waits, make);
 }
@@ -212,14 +229,14 @@ function declareChange<F extends WhyFlags>(
   waits: string | undefined,
   make: (flags: F) => Change,
 ): void {
-  const spec = { result: CHANGED, asks: "node", changes: true } as const;
   declare<F, Changed>(
     command,
     world,
-    waits === undefined ? spec : { ...spec, waits },
-    async (task, given = "") => {
+    waits === undefined ? CHANGES : { ...CHANGES, waits },
+    async (task, given) => {
+      const names = meant(given, task.flags);
       const asked = await Asked.of(task.flags);
-      const nodes = await chosen(asked, given);
+      const nodes = await chosen(asked, names);
       const why = task.flags.why === undefined ? {} : { why: task.flags.why };
       const change = make(task.flags);
       await changeAll(task, asked, nodes, () => ({ ...change, args: { ...change.args, ...why } }));
@@ -298,10 +315,11 @@ export async function chosen(asked: Asked, given: string): Promise<NodeAnswer[]>
   return [...new Set(found)];
 }
 
-async function role(task: Task<RoleFlags, Changed>, given = ""): Promise<void> {
+async function role(task: Task<RoleFlags, Changed>, given?: string): Promise<void> {
   const { flags, out } = task;
+  const names = meant(given, flags);
   const asked = await Asked.of(flags);
-  const nodes = await chosen(asked, given);
+  const nodes = await chosen(asked, names);
   const view = await asked.look("cluster view") as DocumentAnswer;
   const capsOf = (pnn: number) => view.nodes.find((each) => each.pnn === pnn)?.caps ?? [];
   if (flags.leader === undefined && flags.lmaster === undefined) {

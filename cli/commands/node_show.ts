@@ -18,6 +18,7 @@ import { ERROR, object, type RowOf, rows } from "../result.ts";
 import { flag, int, list, maybe, ms, text, u64 } from "../schema.ts";
 import type { CommandWorld } from "../world.ts";
 import { Asked, type Relayed, silence } from "./asking.ts";
+import { namedNodes } from "./node.ts";
 import { chosen } from "./node_change.ts";
 import { NODE_FIELDS, type OwnAnswer } from "./node_fields.ts";
 
@@ -117,13 +118,13 @@ export function addNodeShowCommands(node: Command, world: CommandWorld): void {
   declare<object, Shown>(
     node.command("show [node]").description("one node in full; default: the one that is asked"),
     world,
-    { result: SHOWN, asks: "node" },
+    { result: SHOWN, asks: "nodes", hasOwnNodes: true, nodesText: "the node" },
     show,
   );
   declare<object, Uptime>(
     node.command("uptime [nodes]").description("since when daemons run; default: all"),
     world,
-    { result: UPTIME, asks: "node" },
+    { result: UPTIME, asks: "nodes", hasOwnNodes: true },
     uptime,
   );
   declare<object, Stopping>(
@@ -154,7 +155,7 @@ async function oneNode(asked: Asked, given: string | undefined): Promise<NodeAns
 
 async function show({ flags, out }: Task<object, Shown>, given?: string): Promise<void> {
   const asked = await Asked.of(flags);
-  const node = await oneNode(asked, given);
+  const node = await oneNode(asked, namedNodes(given, flags));
   const view = await asked.look("cluster view") as DocumentAnswer;
   const known = view.nodes.find(({ nodeId }) => nodeId === node.nodeId);
   const { members } = await asked.look("slot map") as SlotAnswer;
@@ -184,9 +185,10 @@ async function show({ flags, out }: Task<object, Shown>, given?: string): Promis
   });
 }
 
-async function uptime({ flags, out }: Task<object, Uptime>, given = "all"): Promise<void> {
+async function uptime({ flags, out }: Task<object, Uptime>, given?: string): Promise<void> {
+  const nodes = namedNodes(given, flags) ?? "all";
   const asked = await Asked.of(flags);
-  const answers: Relayed<Heartbeat>[] = await asked.around<Heartbeat>(given, "node heartbeat");
+  const answers: Relayed<Heartbeat>[] = await asked.around<Heartbeat>(nodes, "node heartbeat");
   for (const { pnn, name, ok, error } of answers) {
     out.row(ok === undefined ? { pnn, name, error } : { ...ok, pnn, name });
   }

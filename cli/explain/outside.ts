@@ -64,6 +64,7 @@ export function lookOutside(
   const daemon = daemonOf(pid, supervisor);
   const identity = identityOf(paths);
   const keeper = keeperOf(paths);
+  const server = config?.nats.server;
   const space = spaceOf(paths.state, daemon);
   return {
     paths,
@@ -81,6 +82,9 @@ export function lookOutside(
       ...supervisor === undefined ? {} : { supervisor },
       ...daemon === undefined ? {} : { daemon },
       ...keeper === undefined ? {} : { keeper },
+      ...server === undefined
+        ? {}
+        : { servers: [server.listen, server.advertise ?? server.listen] },
       ...page === undefined ? {} : { page },
       ...space === undefined ? {} : { space },
       log: logOf(paths, wallMs),

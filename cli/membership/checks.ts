@@ -66,6 +66,7 @@ export interface JoinFacts {
     readonly cluster: string;
     readonly clusterId: string;
     readonly name: string;
+    readonly pnn: number;
     readonly format: number;
     readonly expiresWallMs: number;
     readonly servers: readonly string[];
@@ -191,7 +192,7 @@ function judgeSilence({ answerTrouble, invitation: { cluster } }: JoinFacts): Ch
     return {
       name: "cluster",
       ok: false,
-      text: "it was used already, and its node has left or was replaced",
+      text: `its key may not ask the nodes of ${cluster}: it was used, and its node has gone since`,
       hint: MADE_ANEW,
       exit: EXIT.conflict,
     };
@@ -217,6 +218,8 @@ function judgeCluster(facts: JoinFacts, answer: PreflightAnswer): Check[] {
       exit: EXIT.conflict,
     }];
   }
+  // Who shows no invitation is told nothing of the cluster.
+  if (answer.invitation === "unknown") return [judgeInvitation(facts, answer)];
   const found = [judgeInvitation(facts, answer), judgeMajority(answer), judgeClock(facts)];
   const { refusal } = answer;
   // The refusal of an invitation that is no good is about that, and said already.
@@ -232,6 +235,11 @@ function judgeCluster(facts: JoinFacts, answer: PreflightAnswer): Check[] {
 
 function judgeInvitation({ invitation, nowWallMs }: JoinFacts, answer: PreflightAnswer): Check {
   const name = "invitation";
+  const { name: awaited = invitation.name, pnn = invitation.pnn } = answer;
+  if (awaited !== invitation.name || pnn !== invitation.pnn) {
+    const text = `it was changed: the cluster made it for ${awaited} (number ${pnn})`;
+    return { name, ok: false, text, hint: MADE_ANEW, exit: EXIT.conflict };
+  }
   switch (answer.invitation) {
     case "open":
       return { name, ok: true, text: `${answer.name ?? invitation.name} is awaited` };

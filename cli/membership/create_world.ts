@@ -12,11 +12,13 @@ import { genesis } from "../../actors/machines/cluster/document.ts";
 import type { LockConfig } from "../../actors/node_config.ts";
 import { id128 } from "../../actors/storage/node_identity.ts";
 import { RealDice } from "../../transport/real_dice.ts";
+import { isQuotable } from "../../transport/nats_config.ts";
 import { newNkey, publicKeyOf, readSecret } from "../../transport/real_nkeys.ts";
 import { LEVEL } from "../../transport/wire/level.ts";
 import type { Document } from "../../transport/wire/messages/document.ts";
 import type { ClusterId, NodeId } from "../../transport/wire/terms.ts";
 import { EXIT } from "../exit_codes.ts";
+import { oneLine } from "../output.ts";
 import { Failure } from "../failure.ts";
 import type { Check, HomeFound } from "./checks.ts";
 import { judgeCreate } from "./checks.ts";
@@ -87,13 +89,21 @@ export class Creation {
 
   /** What is found where it shall be. */
   checks(): Check[] {
-    const { files, cluster, start } = this.#options;
+    const { files, cluster, start, server } = this.#options;
     const isFinished = this.#journal?.has(start ? "digest" : "configuration") ?? false;
     const home: HomeFound = isFinished
       ? {
         is: "other",
         text: `the cluster ${cluster} was made in ${files.paths.state} already`,
         hint: "`ctdbx daemon start` starts its node; --home chooses another place",
+      }
+      : server !== undefined && !isQuotable(files.paths.state + files.paths.run)
+      ? {
+        is: "other",
+        text: `its nats-server cannot have its files in ${oneLine(files.paths.state)}: ` +
+          "quotes, $, \\ and control characters mean something else in its configuration",
+        hint: "choose another place with --home",
+        exit: EXIT.usage,
       }
       : files.found(this.#journal);
     return judgeCreate({

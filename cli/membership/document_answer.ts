@@ -1,5 +1,5 @@
 /**
- * The answers about the document and its nodes as they come over the socket (actors/document_view.ts, membership.ts).
+ * The answers about the document and its nodes as they come over the socket (actors/verbs/).
  *
  * Does NOT promise: fields that an older daemon does not send.
  */

@@ -6,7 +6,8 @@
  * Does NOT promise: that a part that somebody else has copied stays a secret.
  */
 
-import { existsSync, rmSync } from "node:fs";
+import { existsSync, lstatSync, rmSync } from "node:fs";
+import process from "node:process";
 import type { NodeConfig } from "../../actors/node_config.ts";
 import { id128 } from "../../actors/storage/node_identity.ts";
 import { RealDice } from "../../transport/real_dice.ts";
@@ -18,6 +19,9 @@ import { VERSION } from "../run.ts";
 import type { InvitedAnswer } from "./document_answer.ts";
 import type { Invitation } from "./invitation.ts";
 import { textOf, writeDurably } from "./node_files.ts";
+
+/** The group's and everybody's right to write. */
+const OTHERS_WRITE = 0o022;
 
 /** What must be the same when it is asked for again. */
 export interface Draft {
@@ -59,7 +63,7 @@ export function dropDraft(path: string): void {
 }
 
 function keptDraft(path: string): Draft | undefined {
-  const text = existsSync(path) ? textOf(path) : undefined;
+  const text = existsSync(path) && isOwn(path) ? textOf(path) : undefined;
   try {
     const draft = JSON.parse(text ?? "null") as Draft | null;
     return typeof draft?.inviteId === "string" && typeof draft.nodeId === "string"
@@ -69,6 +73,12 @@ function keptDraft(path: string): Draft | undefined {
     // Whoever was killed while it was written has asked for nothing yet.
     return undefined;
   }
+}
+
+/** Is a file ours alone to write? Ids and keys that somebody else has put there would be his. */
+function isOwn(path: string): boolean {
+  const { uid, mode } = lstatSync(path);
+  return uid === process.getuid?.() && (mode & OTHERS_WRITE) === 0;
 }
 
 /** Do nodes of this cluster log in with keys of their own? */

@@ -11,7 +11,6 @@
 
 import {
   accessSync,
-  chmodSync,
   closeSync,
   constants,
   existsSync,
@@ -21,6 +20,7 @@ import {
   readdirSync,
   readFileSync,
   renameSync,
+  rmSync,
   statfsSync,
   writeSync,
 } from "node:fs";
@@ -166,11 +166,18 @@ export class NodeFiles {
     } catch {
       // A node that cannot be read is a node all the same.
     }
-    return {
-      is: "other",
-      text: `${who} lives in ${state} already`,
-      hint: "choose another place with --home",
-    };
+    const hint = "choose another place with --home";
+    if (this.journal("join")?.has("join") === false && !this.#hasLeft()) {
+      const text = `a join as ${
+        who.replace("the node ", "")
+      } was begun in ${state}, and not finished`;
+      return {
+        is: "other",
+        text,
+        hint: `${hint}, or remove that folder: nobody has joined from it`,
+      };
+    }
+    return { is: "other", text: `${who} lives in ${state} already`, hint };
   }
 
   /** Bytes that are free where its state shall be; undefined: the system does not say. */
@@ -196,9 +203,10 @@ export function writeDurably(path: string, text: string): void {
   const temporary = `${path}.new`;
   try {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-    const file = openSync(temporary, "w", 0o600);
+    // What lies there is a rest, or a trap in a folder where others may write.
+    rmSync(temporary, { force: true });
+    const file = openSync(temporary, "wx", 0o600);
     try {
-      chmodSync(temporary, 0o600);
       writeAll(file, text);
       fsyncSync(file);
     } finally {
@@ -207,6 +215,7 @@ export function writeDurably(path: string, text: string): void {
     renameSync(temporary, path);
     syncFolder(dirname(path));
   } catch (error) {
+    if (existsSync(temporary)) rmSync(temporary);
     throw systemFailure(error, `Cannot write ${path}`);
   }
 }

@@ -8,7 +8,7 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { readIdentity } from "../../actors/storage/node_identity.ts";
-import { nodeVerbs } from "../../actors/verbs.ts";
+import { nodeVerbs } from "../../actors/verbs/verbs.ts";
 import { isServing } from "../../actors/views.ts";
 import { nodeIdOfKey } from "../../transport/nats_keys.ts";
 import { Codec } from "../../transport/wire/codec.ts";

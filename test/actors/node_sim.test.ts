@@ -8,7 +8,7 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { StatePage } from "../../actors/storage/state_page.ts";
-import { nodeVerbs } from "../../actors/verbs.ts";
+import { nodeVerbs } from "../../actors/verbs/verbs.ts";
 import { nodeRows } from "../../actors/views.ts";
 import type { Pnn } from "../../transport/wire/terms.ts";
 import { RUN, started, STATE, STEP_MS, turn } from "./sim_nodes.ts";

@@ -192,6 +192,22 @@ const STREAMS: Promises<HostFixture> = {
     await fixture.wait(stopAgain());
   },
 
+  "Who dials while the listener ends gets a stream that is cut, or nobody is there": async (
+    fixture,
+  ) => {
+    const ends = new Inbox<End>();
+    for (let times = 0; times < 5; times++) {
+      const path = `${fixture.folder}/ending${times}`;
+      const stop = await listenFor(fixture, path, ends);
+      const dialled = dial(fixture, path);
+      const stopped = stop();
+      const end = await dialled.catch((error: { code?: string }) => error.code);
+      if (typeof end === "object") await fixture.wait(end.closed.take());
+      else assert.is(end, "not_found");
+      await fixture.wait(stopped);
+    }
+  },
+
   "Of several that want to listen at once one does": async (fixture) => {
     const path = `${fixture.folder}/at-once`;
     const tries = [1, 2, 3, 4].map(() => listenFor(fixture, path, new Inbox()));

@@ -1,6 +1,6 @@
 /** The life of a cluster by commands: created, joined, counted, left, replaced; and all that is refused on the way. */
 
-import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
@@ -30,6 +30,22 @@ test("a cluster is there once; another one, or a second time, is refused where i
   const outcome = await command(other);
   assert.is(outcome.exit, EXIT.conflict);
   assert.match(outcome.err, "the cluster lab with the node n0 was begun in");
+  const taken = await command(
+    lab.createWords().map((word) => word === lab.home("n0") ? lab.home("other") : word),
+  );
+  assert.is(taken.exit, EXIT.conflict, taken.err);
+  assert.match(taken.err, "somebody else does");
+  assert.not.ok(existsSync(lab.home("other")));
+});
+
+test("a home that no configuration of a nats-server can name is refused, and not begun", async ({ lab }) => {
+  for (const name of ["a 'quoted' home", "two\nlines", "$HOME"]) {
+    const words = lab.createWords().map((word) => word === lab.home("n0") ? lab.home(name) : word);
+    const { exit, err } = await command(words);
+    assert.is(exit, EXIT.usage, err);
+    assert.match(err, "its nats-server cannot have its files in");
+    assert.not.ok(existsSync(lab.home(name)));
+  }
 });
 
 test("an invitation is a file for one: private, whole, and it holds what a node needs", async ({ lab }) => {
@@ -53,10 +69,21 @@ test("an invitation is a file for one: private, whole, and it holds what a node 
   const twice = ["cluster", "invite", "n1", "--out", `${file}2`];
   assert.match(await lab.refused(EXIT.conflict, twice), "n1 (number 1) is invited");
   assert.not.ok(existsSync(`${file}2`) || existsSync(`${file}2.part`));
-  assert.match(
-    await lab.refused(EXIT.conflict, ["cluster", "invite", "n0"]),
-    "n0 (number 0) has it",
-  );
+  const said = {
+    n0: "n0 (number 0) has it",
+    all: "several nodes",
+    others: "several",
+    7: "a number",
+  };
+  for (const [name, why] of Object.entries(said)) {
+    assert.match(await lab.refused(EXIT.conflict, ["cluster", "invite", name]), why);
+  }
+  for (const name of ["all", "7"]) {
+    const words = ["cluster", "create", "shop", "--node-name", name, "--dry-run"];
+    assert.is((await command(words)).exit, EXIT.usage, name);
+  }
+  const rows = await lab.json<unknown[]>("node ping -n n0,0,n0");
+  assert.is(rows.length, 1, "named twice, asked once");
 });
 
 test("an invitation on stdout is nothing else; in another form it is a wrong call", async ({ lab }) => {
@@ -185,6 +212,26 @@ test("an expired or refused name is free again, its number is not", async ({ lab
   assert.is(pnn, 7);
   await lab.ok("cluster uninvite n5");
 });
+
+test(
+  "a key that everybody can read, or none: the start is refused with what to do, and nothing is started",
+  limit(60_000, async ({ lab }) => {
+    const key = join(lab.paths("n4").state, "node.nkey");
+    const text = readFileSync(key, "utf8");
+    await lab.ok("daemon stop", "n4");
+    chmodSync(key, 0o644);
+    assert.match(
+      await lab.refused(EXIT.denied, "daemon start", "n4"),
+      "everybody can read it; chmod",
+    );
+    chmodSync(key, 0o600);
+    writeFileSync(key, "");
+    assert.match(await lab.refused(EXIT.usage, "daemon start", "n4"), "it holds no key");
+    assert.equal(processesOf(lab.home("n4")), []);
+    writeFileSync(key, text);
+    await lab.ok("daemon start --wait", "n4");
+  }),
+);
 
 test(
   "a node leaves by itself: in order, its daemon ends, its home says why it cannot be started",

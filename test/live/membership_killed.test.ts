@@ -4,6 +4,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { EXIT } from "../../cli/exit_codes.ts";
 import { parseInvitation } from "../../cli/membership/invitation.ts";
 import { limit } from "../limit.ts";
 import { command, eventually, processesOf } from "./dev_rig.ts";
@@ -20,6 +21,13 @@ test.before(async (context) => {
   context.lab = await Lab.empty();
 });
 test.after(async ({ lab }) => await lab?.end());
+
+/** Starts a node by several commands at the same time; answers their exit codes. */
+async function startedBy(lab: Lab, name: string, count: number): Promise<unknown[]> {
+  const words = ["daemon", "start", "--home", lab.home(name)];
+  const starts = Array.from({ length: count }, () => ctdbx(words));
+  return await Promise.all(starts.map(({ ended }) => ended));
+}
 
 /** Runs a command again and again, each time killed at the next of its steps; then once to its end. */
 async function killedAtEach(
@@ -44,6 +52,40 @@ async function killAt(words: readonly string[], journal: string, step: string): 
   const before = count("begun");
   await killWhen(ctdbx(words), () => count("begun") > before || count("done") > 1);
 }
+
+test(
+  "two join by one invitation at the same time: one does, the other is told, and cannot be started",
+  limit(60_000, async () => {
+    const lab = await Lab.create();
+    try {
+      const file = await lab.invite("n1");
+      const joins = ["a", "b"].map((name) =>
+        ctdbx(["cluster", "join", file, "--home", lab.home(name)])
+      );
+      const exits = await Promise.all(joins.map(({ ended }) => ended));
+      assert.equal(exits.toSorted(), [EXIT.ok, EXIT.conflict], joins.map(({ err }) => err).join());
+      const [won, lost] = exits[0] === EXIT.ok ? ["a", "b"] : ["b", "a"];
+      const before = await lab.json<{ name: string; incarnation: string }>("node show", won);
+      assert.is(before.name, "n1");
+      // The one that came later may have been told so before it had made anything.
+      if (existsSync(lab.home(lost))) {
+        for (const words of ["daemon start", "daemon run", "daemon supervise"]) {
+          const err = await lab.refused(EXIT.conflict, words, lost);
+          assert.match(err, "Cannot start n1: it has not joined lab");
+        }
+        const other = await lab.invite("n2");
+        const err = await lab.refused(EXIT.conflict, ["cluster", "join", other], lost);
+        assert.match(err, /a join as n1 was begun in .*, and not finished/);
+      }
+      assert.is(processesOf(lab.home(lost)).length, 0);
+      const after = await lab.json<{ incarnation: string }>("node show", won);
+      assert.is(after.incarnation, before.incarnation, "its life goes on");
+      await lab.well(won);
+    } finally {
+      await lab.end();
+    }
+  }),
+);
 
 test(
   "a cluster is created, killed at each step: one node, one id, one daemon",
@@ -141,6 +183,18 @@ test(
     assert.equal((await lab.names()).nodes, ["n0"]);
     await eventually("n3 has ended", () => processesOf(lab.home("n3")).length === 0);
     assert.match(await lab.refused(4, "cluster leave n0 --yes"), "the only node");
+    await lab.well();
+  }),
+);
+
+test(
+  "started three times at the same time: one supervisor, and whoever did not start it is told nothing wrong",
+  limit(60_000, async ({ lab }) => {
+    await lab.ok("daemon stop");
+    const exits = await startedBy(lab, "n0", 3);
+    assert.ok(exits.includes(EXIT.ok), exits.join());
+    assert.ok(exits.every((exit) => exit === EXIT.ok || exit === EXIT.conflict), exits.join());
+    assert.is(processesOf(join(lab.home("n0"), "run", "daemon.log")).length, 1);
     await lab.well();
   }),
 );

@@ -33,7 +33,7 @@ export interface Ran {
 /** More variables for one run. */
 export type Env = Readonly<Record<string, string>>;
 
-/** The variables of a run that starts a server: none for the binary, which has one inside. Skips the test without one. */
+/** Variables of a run that starts a server: none for the binary, which has one inside. Skips a test that lacks one. */
 export function natsEnv(): Env {
   const path = tool("nats-server");
   return IS_BINARY ? {} : { CTDBX_NATS_SERVER: path };

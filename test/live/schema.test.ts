@@ -27,9 +27,10 @@ interface Envelope {
 
 const test = suite<Context>("live schemas");
 const PARTS = await wholeTree();
-/** Commands that ask one node or several, and need no arguments. */
+/** Commands that ask one node or several, and need no arguments; not those that do something to the nodes of -n. */
 const LOOKS = PARTS.filter(({ options, usage }) =>
-  options.some(({ names }) => names.includes("--node")) && !usage.includes("<")
+  options.some(({ names, about }) => names.includes("--node") && about.startsWith("ask these")) &&
+  !usage.includes("<")
 ).map(({ words }) => words).filter((words) => words !== "cluster wait");
 
 test.before(limit(60_000, async (context) => {
@@ -134,6 +135,8 @@ test("both ways to name nodes at once are a wrong call", async ({ dev }) => {
   const at = ["--home", join(dev.home, "n0")];
   assert.is((await checked(["node", "status", "n1", "-n", "n2", ...at])).exit, 2);
   assert.is((await command(["leader", "show", "--why", "-n", "n2", ...at])).exit, 2);
+  assert.is((await checked(["node", "ban", "n1", "-n", "n2", ...at])).exit, 2);
+  assert.is((await checked(["node", "ban", ...at])).exit, 2, "nobody is named");
 });
 
 test(
@@ -142,6 +145,11 @@ test(
     const leader = await dev.leader();
     const other = (leader + 1) % 3;
     const at = (index: number) => ["--home", join(dev.home, `n${index}`)];
+    for (const words of ["node drain --wait", "node drain --off --wait", "node show"]) {
+      const changed = await good([...words.split(" "), "-n", `n${other}`, ...at(0)]);
+      const { name } = (Array.isArray(changed) ? changed[0] : changed) as Row;
+      assert.is(name, `n${other}`, words);
+    }
     const yielded = await good(["leader", "yield", "--to", `n${other}`, "--wait", ...at(0)]);
     const { former, leader: next } = yielded as { former: string; leader: string };
     assert.equal([former, next], [`n${leader}`, `n${other}`]);

@@ -16,7 +16,7 @@ import { onHeartbeat } from "./grant.ts";
 import { onAccepted, onLeadDue, onNack, onPromise } from "./leader.ts";
 import { onBeatDue, onDigest, onFenced, onView, onViewAsk, startLife } from "./member.ts";
 import { onStop, onStopDue } from "./farewell.ts";
-import { formatOf } from "./document.ts";
+import { formatOf, goneOf } from "./document.ts";
 import { onLock, onRegisterDue } from "./register.ts";
 import { onProbeAck, onStandDue, suspectAtMs } from "./stand.ts";
 import type { ClusterConfig, ClusterState } from "./state.ts";
@@ -117,6 +117,9 @@ function onMessage(
   const doc = state.accepted ?? state.adopted;
   // One that cannot read the document has no say in it; its heartbeats tell that it is there.
   if (doc !== undefined && protocol < formatOf(doc) && message.kind !== "heartbeat") return;
+  // One that has gone may ask what is in force, and be told that it has gone; it has no say either.
+  const isAsking = message.kind === "heartbeat" || message.kind === "view_ask";
+  if (!isAsking && state.adopted !== undefined && goneOf(state.adopted, from) !== undefined) return;
   switch (message.kind) {
     case "heartbeat":
       return onHeartbeat(state, from, message);

@@ -20,8 +20,10 @@ import { fitText } from "../../../transport/wire/limits.ts";
 import type { NodeId, Version } from "../../../transport/wire/terms.ts";
 import { blame } from "./ban.ts";
 import { isDone, refusalOf, resultOf } from "./command_effects.ts";
+import { isUnsure, lookAgain } from "./departure.ts";
 import { nodeByPnn } from "./document.ts";
 import { levelFor } from "./format.ts";
+import { isKnown } from "./grant.ts";
 import type { Lead } from "./lead.ts";
 import type { ClusterState } from "./state.ts";
 import { sendTo } from "./state.ts";
@@ -61,6 +63,10 @@ export function onCommand(state: ClusterState, verbId: string, command: LeaderCo
 /** Another node passes a command on. */
 export function onLeaderAsk(state: ClusterState, from: NodeId, message: LeaderAsk): void {
   const { verbId, command } = message;
+  // Who is only invited has its place on the bus already, and no say.
+  if (!isKnown(state, from)) {
+    return answerTo(state, from, verbId, "not_leader", "who asks is no node of this cluster");
+  }
   if (state.lead === undefined) {
     return answerTo(state, from, verbId, "not_leader", "this node does not lead");
   }
@@ -183,6 +189,10 @@ export function withAsks(
   for (const { command, isPassedOn } of state.asks) {
     if (isPassedOn || command.verb === "yield" || command.verb === "blame") continue;
     if (refusalOf(state, draft, command) !== undefined) continue;
+    if (isUnsure(state, draft, command)) {
+      lookAgain(state, lead);
+      continue;
+    }
     if (command.verb === "flags" || command.verb === "caps") lead.areSlotsDirty = true;
     draft = resultOf(draft, command, version);
   }

@@ -15,7 +15,8 @@ import { NODES_MAX, VOTERS_MAX } from "../../../transport/wire/limits.ts";
 import { mayLose, withBan, withNode, withoutBan } from "./ban.ts";
 import { quorumRefusal, withoutNode } from "./departure.ts";
 import { FORMAT_FIRST, formatOf, goneOf, isStaying, lifeOf, majorityOf } from "./document.ts";
-import { nodeById, nodeByPnn, pnnNextOf, voterIdNextOf, voterOf } from "./document.ts";
+import { nodeById, nodeByPnn, NODES_MAX_SAID, numbersUsed, PNN_END } from "./document.ts";
+import { pnnNextOf, voterIdNextOf, voterOf } from "./document.ts";
 import { formatFor, NEEDS_FORMAT_2 } from "./format.ts";
 import { isMembership, isMembershipDone } from "./membership.ts";
 import { membershipRefusal, membershipResult } from "./membership.ts";
@@ -84,7 +85,8 @@ function addRefusal(
   if (gone !== undefined) return `it went as node ${gone.pnn}: a node that is gone stays gone`;
   const invited = doc.invitations?.find((one) => one.name === name || one.nodeId === nodeId);
   if (invited !== undefined) return `it is invited as node ${invited.pnn}: let it join`;
-  return doc.nodes.length >= NODES_MAX ? `${NODES_MAX} nodes are the most` : undefined;
+  const isFull = numbersUsed(doc, doc.invitations ?? []) >= NODES_MAX || pnnNextOf(doc) >= PNN_END;
+  return isFull ? NODES_MAX_SAID : undefined;
 }
 
 function voterAddRefusal(state: ClusterState, doc: Document, nodeId: NodeId): string | undefined {

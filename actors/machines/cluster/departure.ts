@@ -25,15 +25,18 @@ import { VOTER_ID_END } from "./token.ts";
 /** What a node on its way out waits for. */
 export type LeaveStep = "slots" | "lead" | "vote" | "view" | "list" | "gone";
 
-/** Does a node answer? This one does; one whose end is certified does not, whatever it said a moment ago. */
-function answers(state: ClusterState, nodeId: NodeId): boolean {
+/**
+ * Does a node answer, lately: within `withinMs`? This one does; one whose end is certified does not, whatever it said a
+ * moment ago.
+ */
+function answers(state: ClusterState, nodeId: NodeId, withinMs: number): boolean {
   const { me, peers, nowMs, timing, deadInc, rules, lead } = state;
   if (nodeId === me) return true;
   const peer = peers.get(nodeId);
-  if (peer === undefined || nowMs - peer.recvMs > timing.deadMs) return false;
+  if (peer === undefined || nowMs - peer.recvMs > withinMs) return false;
   // A leader that was stopped itself finds old heartbeats in its mailbox; what they report has its own time.
   const isOld = lead !== undefined &&
-    (peer.dsToken !== lead.token || nowMs - peer.dsMs > timing.deadMs + timing.beatMs);
+    (peer.dsToken !== lead.token || nowMs - peer.dsMs > withinMs + timing.beatMs);
   return !isOld && !rules.isDead(deadInc.get(nodeId), peer.incarnation);
 }
 
@@ -44,32 +47,41 @@ function isItsDisk(state: ClusterState, { nodeId, diskId }: Pick<Voter, "nodeId"
 }
 
 /**
- * Why these must not be all the voters that there are: a majority of them must answer, and somebody stay. One that
- * leaves counts as long as it has its vote: they go one after the other.
+ * Why these must not be all the voters that there are: a majority of them must answer within `withinMs`, and somebody
+ * stay. One that leaves counts as long as it has its vote: they go one after the other.
  */
 export function quorumRefusal(
   state: ClusterState,
   doc: Document,
   left: readonly Pick<Voter, "nodeId" | "diskId">[],
+  withinMs: number = state.timing.deadMs,
 ): string | undefined {
   if (left.length === 0) return "it is the last voter: give another node a vote first";
-  const need = majorityOf(left.length);
-  const wrong = left.flatMap((voter) => {
+  const silent: string[] = [];
+  const elsewhere: string[] = [];
+  for (const voter of left) {
     const node = nodeById(doc, voter.nodeId);
-    const isWell = node !== undefined && isActive(node) && answers(state, voter.nodeId) &&
-      isItsDisk(state, voter);
-    return isWell ? [] : [node?.name ?? "one"];
-  });
-  if (left.length - wrong.length >= need) {
+    const isHere = node !== undefined && isActive(node) && answers(state, voter.nodeId, withinMs);
+    if (!isHere) silent.push(node?.name ?? "one");
+    else if (!isItsDisk(state, voter)) elsewhere.push(node.name);
+  }
+  const need = majorityOf(left.length);
+  const count = left.length - silent.length - elsewhere.length;
+  if (count >= need) {
     const stays = ({ nodeId }: Pick<Voter, "nodeId">) => {
       const node = nodeById(doc, nodeId);
       return node !== undefined && isStaying(node);
     };
     return left.some(stays) ? undefined : "all other voters are leaving: give another node a vote";
   }
-  const count = left.length - wrong.length;
+  const hints = [
+    ...(silent.length === 0 ? [] : [`start ${silent.join(", ")}, or replace or remove that first`]),
+    ...(elsewhere.length === 0
+      ? []
+      : [`${elsewhere.join(", ")} has lost the disk with its vote: replace or remove that first`]),
+  ];
   return `the quorum would be lost: ${count} of the ${left.length} voters that are left would ` +
-    `answer, ${need} must; start ${wrong.join(", ")}, or replace or remove that first`;
+    `answer, ${need} must; ${hints.join("; ")}`;
 }
 
 /** The same at the end of all that is under way, too: those that leave have left by then. */
@@ -77,10 +89,32 @@ function finalRefusal(
   state: ClusterState,
   doc: Document,
   left: readonly Pick<Voter, "nodeId" | "diskId">[],
+  withinMs: number = state.timing.deadMs,
 ): string | undefined {
   const staying = left.filter(({ nodeId }) => nodeById(doc, nodeId)?.leaving === undefined);
-  const refusal = quorumRefusal(state, doc, left);
-  return refusal ?? (staying.length === 0 ? undefined : quorumRefusal(state, doc, staying));
+  const refusal = quorumRefusal(state, doc, left, withinMs);
+  if (refusal !== undefined || staying.length === 0) return refusal;
+  return quorumRefusal(state, doc, staying, withinMs);
+}
+
+/**
+ * Would a command take a vote away while somebody who is needed afterwards has been silent for longer than usual, and
+ * not yet so long that it is refused? Then it waits for the one or the other.
+ */
+export function isUnsure(state: ClusterState, doc: Document, command: LeaderCommand): boolean {
+  if (formatOf(doc) === FORMAT_FIRST) return false;
+  const { answeringMs } = state.timing;
+  if (command.verb === "voter_remove") {
+    const left = doc.voters.filter(({ voterId }) => voterId !== command.voterId);
+    return left.length < doc.voters.length &&
+      quorumRefusal(state, doc, left, answeringMs) !== undefined;
+  }
+  if (command.verb !== "leave") return false;
+  const node = nodeByPnn(doc, command.pnn);
+  if (node === undefined || node.leaving !== undefined) return false;
+  const left = doc.voters.filter(({ nodeId }) => nodeId !== node.nodeId);
+  return left.length < doc.voters.length &&
+    finalRefusal(state, doc, left, answeringMs) !== undefined;
 }
 
 /** Why a node cannot leave; undefined: it can, it does, or it has. */
@@ -176,23 +210,28 @@ function isThere(state: ClusterState, lead: Lead, { view }: Document, node: Docu
   const life = lifeOf(view.members, node.pnn);
   const peer = state.peers.get(node.nodeId);
   const isThat = life !== undefined && peer?.incarnation === life && peer.dsToken === lead.token;
-  const is = isThat && answers(state, node.nodeId);
+  const is = isThat && answers(state, node.nodeId, state.timing.answeringMs);
   if (!is) lookAgain(state, lead);
   return is;
 }
 
-function lookAgain({ nowMs, timing }: ClusterState, lead: Lead): void {
+/** What waits for somebody to answer is looked at again soon. */
+export function lookAgain({ nowMs, timing }: ClusterState, lead: Lead): void {
   lead.lookAtMs = Math.min(lead.lookAtMs, nowMs + timing.beatMs);
 }
 
-/** May these be the voters? Otherwise it is looked at again. */
+/**
+ * May these be the voters? Otherwise it is looked at again. Until the change is effective both majorities are needed,
+ * for everything: who has just fallen silent is not counted on.
+ */
 function mayVote(
   state: ClusterState,
   lead: Lead,
   doc: Document,
   voters: readonly Pick<Voter, "nodeId" | "diskId">[],
 ): boolean {
-  if (doc.voterChange === undefined && quorumRefusal(state, doc, voters) === undefined) return true;
+  const isWell = quorumRefusal(state, doc, voters, state.timing.answeringMs) === undefined;
+  if (doc.voterChange === undefined && isWell) return true;
   lookAgain(state, lead);
   return false;
 }

@@ -21,6 +21,8 @@ import type {
   Pnn,
   Version,
 } from "../../../transport/wire/terms.ts";
+import { NODES_MAX } from "../../../transport/wire/limits.ts";
+import { PNN_UNKNOWN } from "../../../transport/wire/terms.ts";
 import { reassign } from "./slots.ts";
 import { VERSION_NONE } from "./token.ts";
 
@@ -101,6 +103,20 @@ export function pnnNextOf({ pnnNext, nodes, view }: Document): Pnn {
   return Math.max(0, ...[...nodes, ...view.maxInc].map(({ pnn }) => pnn + 1)) as Pnn;
 }
 
+/** Numbers of nodes end here: the next one must have a number, too. */
+export const PNN_END: Pnn = PNN_UNKNOWN - 1 as Pnn;
+/** Why there cannot be more nodes. */
+export const NODES_MAX_SAID: string =
+  `${NODES_MAX} nodes are the most, those that have gone among them`;
+
+/** How many numbers a document has to remember: of nodes, of those to come, and of those that were members once. */
+export function numbersUsed(
+  { nodes, view }: Document,
+  waiting: readonly { readonly pnn: Pnn }[],
+): number {
+  return new Set([...nodes, ...waiting, ...view.maxInc].map(({ pnn }) => pnn)).size;
+}
+
 /** The number that the next vote gets. */
 export function voterIdNextOf(doc: Document): number {
   if (doc.voterIdNext !== undefined) return doc.voterIdNext;
@@ -125,7 +141,7 @@ export function nodeByPnn(doc: Document, pnn: Pnn): DocumentNode | undefined {
 }
 
 /** The voters, or during a change the voters before and after it. */
-export function voterSetsOf(doc: Document): readonly (readonly Voter[])[] {
+function voterSetsOf(doc: Document): readonly (readonly Voter[])[] {
   const { voters, voterChange } = doc;
   return voterChange === undefined ? [voters] : [voters, votersAfter(doc)];
 }

@@ -81,18 +81,24 @@ function notePeer(state: ClusterState, from: NodeId, message: Heartbeat): Peer |
 
 /** Who does not belong to the cluster, or not any more, is shown the document: it can tell by that. */
 function tellStranger(state: ClusterState, from: NodeId): void {
-  const { adopted, nowMs } = state;
-  if (adopted === undefined || formatOf(adopted) === FORMAT_FIRST || nowMs < state.strangerAtMs) {
-    return;
-  }
+  const { adopted, nowMs, protocol } = state;
+  if (adopted === undefined || nowMs < state.strangerAtMs) return;
+  // One of an older version would take it for less than it is.
+  const format = formatOf(adopted);
+  if (format === FORMAT_FIRST || protocol < format) return;
   state.strangerAtMs = nowMs + STRANGER_MS;
   sendTo(state, from, { kind: "view", doc: adopted });
 }
 
 /** Is it a node of the cluster? Nobody else is remembered. A node without a document remembers those it was told of. */
-export function isKnown({ accepted, adopted, config }: ClusterState, from: NodeId): boolean {
+export function isKnown({ accepted, adopted, config, lead }: ClusterState, from: NodeId): boolean {
   const doc = adopted ?? accepted;
-  return doc === undefined ? config.seeds.includes(from) : nodeById(doc, from) !== undefined;
+  if (doc === undefined) return config.seeds.includes(from);
+  if (nodeById(doc, from) !== undefined) return true;
+  // A newer document, in force or not, may need the votes of those who came with it.
+  return [accepted, lead?.base].some((newer) =>
+    newer !== undefined && newer.version > doc.version && nodeById(newer, from) !== undefined
+  );
 }
 
 /** V16: a life that was certified dead says something later. One of the two lies: the sender is named. */

@@ -19,7 +19,7 @@ import type { Lead, Proposal } from "./lead.ts";
 import { adopt } from "./member.ts";
 import { plan } from "./plan.ts";
 import type { ClusterState } from "./state.ts";
-import { NEVER, noteDead, sendAll, tell } from "./state.ts";
+import { NEVER, noteDead, ownVoterId, sendAll, tell } from "./state.ts";
 import { release } from "./register.ts";
 import { whenDurable } from "./store.ts";
 import { COUNT_MAX, tokenOfVersion, tokenText, versionOf } from "./token.ts";
@@ -126,8 +126,8 @@ function lookAtPromises(state: ClusterState, lead: Lead): void {
   }
   if (base === undefined) return;
   lead.base = base;
-  if (voterOf(base, state.me) === undefined) {
-    // It was away while its vote was taken: the voters of that document will lead, and tell it.
+  if (ownVoterId(state, base) === undefined) {
+    // It was away while its vote was taken, or given to another disk: the voters of that document will lead.
     release(state, lead);
     state.holdOffMs = state.nowMs + state.timing.holdOffMs;
     return stepDown(state, "has no vote by the newest document");
@@ -225,7 +225,7 @@ export function onAccepted(state: ClusterState, from: NodeId, message: Accepted)
 }
 
 /** Is the open proposal effective? */
-export function lookAtProposal(state: ClusterState, lead: Lead): void {
+function lookAtProposal(state: ClusterState, lead: Lead): void {
   const { open } = lead;
   const parent = lead.effective ?? lead.base;
   if (open === undefined || parent === undefined) return;

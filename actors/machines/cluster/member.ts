@@ -159,7 +159,7 @@ function extendLease(state: ClusterState, digest: Digest): void {
 }
 
 /** May this node serve, as long as its lease lasts? */
-export function mayServe(state: ClusterState): boolean {
+function mayServe(state: ClusterState): boolean {
   const { accepted, adopted, pnn } = state;
   if (accepted === undefined || adopted === undefined || pnn === undefined) return false;
   return maySpeak(state) && !state.rules.isFrozen(accepted, adopted) &&

@@ -17,7 +17,8 @@ import type { Invitation } from "../../../transport/wire/messages/membership.ts"
 import type { Pnn, Version } from "../../../transport/wire/terms.ts";
 import { tagOf } from "../../../transport/wire/terms.ts";
 import { withNode } from "./ban.ts";
-import { formatOf, goneOf, nodeById, nodeByPnn, pnnNextOf, voterOf } from "./document.ts";
+import { formatOf, goneOf, nodeById, nodeByPnn, numbersUsed, pnnNextOf } from "./document.ts";
+import { NODES_MAX_SAID, PNN_END, voterOf } from "./document.ts";
 import { finalizeRefusal, withFinalized } from "./format.ts";
 import { leaveRefusal, replaceRefusal, withLeaving, withReplaced } from "./departure.ts";
 import type { ClusterState } from "./state.ts";
@@ -144,17 +145,8 @@ function inviteRefusal(doc: Document, command: Command<"invite">): string | unde
   if (waiting.length >= INVITATIONS_MAX) {
     return `${INVITATIONS_MAX} invitations wait already: take one back with uninvite`;
   }
-  const count = Math.max(doc.nodes.length + waiting.length, doc.view.maxInc.length);
-  if (count >= NODES_MAX) return `${NODES_MAX} nodes are the most`;
-  const taken = takenBy(doc, waiting, command);
+  const taken = takenBy(doc, waiting, command) ?? numberRefusal(doc, waiting, pnn);
   if (taken !== undefined) return taken;
-  const next = pnnNextOf(doc);
-  if (pnn !== undefined && pnn < next) {
-    const owner = nodeByPnn(doc, pnn) ?? waiting.find((one) => one.pnn === pnn) ??
-      doc.gone?.find((one) => one.pnn === pnn);
-    const whose = owner === undefined ? "was given before" : `is that of ${said(owner)}`;
-    return `number ${pnn} ${whose}, and none is given twice: the next free one is ${next}`;
-  }
   const replaceFault = replaces === undefined ? undefined : replacesRefusal(doc, waiting, replaces);
   if (replaceFault !== undefined) return replaceFault;
   const takesOver = replaces !== undefined && votes(doc, replaces);
@@ -163,7 +155,31 @@ function inviteRefusal(doc: Document, command: Command<"invite">): string | unde
     : undefined;
 }
 
+/** Why a number cannot be given; undefined among the arguments: the next one. */
+function numberRefusal(
+  doc: Document,
+  waiting: readonly Invitation[],
+  pnn: Pnn | undefined,
+): string | undefined {
+  if (numbersUsed(doc, waiting) >= NODES_MAX) return NODES_MAX_SAID;
+  const next = pnnNextOf(doc);
+  if ((pnn ?? next) >= PNN_END) return `numbers end below ${PNN_END}`;
+  if (pnn === undefined || pnn >= next) return undefined;
+  const owner = nodeByPnn(doc, pnn) ?? waiting.find((one) => one.pnn === pnn) ??
+    doc.gone?.find((one) => one.pnn === pnn);
+  const whose = owner === undefined ? "was given before" : `is that of ${said(owner)}`;
+  return `number ${pnn} ${whose}, and none is given twice: the next free one is ${next}`;
+}
+
 /** Who has the name, the id, the tag or the key already. */
+/** Why a name is none for a node, though its form is right: commands would take it for something else. */
+export function oddName(name: string): string | undefined {
+  if (/^[0-9]+$/.test(name)) return "a name of digits only would be taken for a number";
+  return name === "all" || name === "others"
+    ? `commands take "${name}" for several nodes; choose another name`
+    : undefined;
+}
+
 function takenBy(
   doc: Document,
   waiting: readonly Invitation[],
@@ -175,7 +191,11 @@ function takenBy(
   if (invited !== undefined) {
     return `the name is taken: ${said(invited)} is invited; use that invitation, or uninvite it`;
   }
+  const odd = oddName(name);
+  if (odd !== undefined) return odd;
   const tag = tagOf(nodeId);
+  const user = doc.users?.find((one) => one.tag === tag);
+  if (user !== undefined) return `the tag ${tag} is that of user ${user.name}: make a new node id`;
   const other = [...doc.nodes, ...waiting, ...doc.gone ?? []].find((one) =>
     one.nodeId === nodeId || tagOf(one.nodeId) === tag
   );

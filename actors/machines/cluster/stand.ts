@@ -12,7 +12,7 @@
 import type { ProbeAck } from "../../../transport/wire/messages/cluster.ts";
 import type { Document, DocumentNode } from "../../../transport/wire/messages/document.ts";
 import type { NodeId, Token } from "../../../transport/wire/terms.ts";
-import { allVotersOf, hasMajority, lifeOf, nodeById } from "./document.ts";
+import { allVotersOf, hasMajority, isActive, lifeOf, nodeById, voterOf } from "./document.ts";
 import type { LockRecord } from "../../../transport/leader_lock.ts";
 import { onChosen } from "./leader.ts";
 import { acquire, isReadable, registerToken } from "./register.ts";
@@ -104,7 +104,18 @@ function mayStand(state: ClusterState): boolean {
   const { accepted } = state;
   return accepted !== undefined && maySpeak(state) && !state.leaving && state.isBusUp &&
     state.nowMs >= state.holdOffMs && diskTrouble(state) === undefined &&
-    ownVoterId(state) !== undefined && isCandidate(state.adopted ?? accepted, state.me);
+    ownVoterId(state) !== undefined && isActiveVoter(state, accepted);
+}
+
+/**
+ * Flags count when they are in force; a vote counts by the newest document, in force or not: the only voter may have
+ * gone with a change that makes this node the only one, and nobody else could stand.
+ */
+function isActiveVoter({ adopted, me }: ClusterState, accepted: Document): boolean {
+  const inForce = adopted ?? accepted;
+  const newest = inForce.version > accepted.version ? inForce : accepted;
+  const node = nodeById(inForce, me) ?? nodeById(accepted, me);
+  return node !== undefined && isActive(node) && voterOf(newest, me) !== undefined;
 }
 
 /** Looks whether to stand, and takes the next step of it. Called at the end of every event while not leading. */

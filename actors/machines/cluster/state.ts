@@ -307,9 +307,12 @@ export function noteRegisterToken(state: ClusterState, token: Token): void {
   if (token > state.highToken) state.highToken = token;
 }
 
-/** The voter id of this node in the document that it accepted, unless its vote is on another disk. */
-export function ownVoterId(state: ClusterState): VoterId | undefined {
-  const voter = voterOf(state.accepted, state.me);
+/** The voter id of this node in a document, by default the one that it accepted, unless its vote is on another disk. */
+export function ownVoterId(
+  state: ClusterState,
+  doc: Document | undefined = state.accepted,
+): VoterId | undefined {
+  const voter = voterOf(doc, state.me);
   if (voter === undefined) return undefined;
   if (voter.diskId !== undefined && voter.diskId !== state.durable.diskId) return undefined;
   return voter.voterId;

@@ -49,9 +49,11 @@ export function yieldLead(state: ClusterState, lead: Lead, why: string): void {
 export function hasSuccessor(state: ClusterState, lead: Lead, leastPreference = 0): boolean {
   const doc = lead.effective;
   if (doc === undefined) return false;
-  return doc.voters.some(({ nodeId }) => {
+  return doc.voters.some(({ nodeId, diskId }) => {
     const peer = state.peers.get(nodeId);
-    return nodeId !== state.me && peer !== undefined && isCandidate(doc, nodeId) &&
+    // One with another disk has no vote to stand with: it would be waited for in vain.
+    const hasVote = diskId === undefined || diskId === peer?.diskId;
+    return nodeId !== state.me && peer !== undefined && hasVote && isCandidate(doc, nodeId) &&
       preferenceOf(doc, nodeId) >= leastPreference &&
       peer.health.healthy && peer.health.runstate !== "shutdown" && peer.dsToken === lead.token &&
       state.nowMs - peer.recvMs <= state.timing.deadMs;

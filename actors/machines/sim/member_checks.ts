@@ -19,7 +19,7 @@ import type { Checkers } from "./checkers.ts";
 import type { ClusterSim } from "./cluster_sim.ts";
 import type { Host } from "./host.ts";
 
-/** A leader may not have noticed an end that is younger than this beyond deadMs. */
+/** A leader may not have noticed an end that is younger than this beyond the age of what it goes by. */
 const UNNOTICED_MS = 600;
 
 /** What effective documents say of members, over all of a run. */
@@ -113,7 +113,8 @@ export function judgeProposal(sim: ClusterSim, doc: Document): void {
   const { voterChange } = doc;
   if (voterChange?.remove === undefined || formatOf(doc) < 2) return;
   const left = votersAfter(doc);
-  const sinceMs = sim.nowMs - sim.timing.deadMs - UNNOTICED_MS;
+  const { answeringMs, beatMs } = sim.timing;
+  const sinceMs = sim.nowMs - answeringMs - beatMs - UNNOTICED_MS;
   const there = left.filter(({ nodeId }) => {
     const host = sim.hosts[sim.indexOf(nodeId)];
     return host !== undefined && host.upUntilMs() >= sinceMs;

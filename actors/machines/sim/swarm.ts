@@ -107,7 +107,8 @@ export function runSeed(seed: number, options: SeedOptions = {}): SeedResult {
 /** Do operators change members, and from where? Drawn apart, so that other draws stay as they were. */
 function drawMembers(seed: number, classes: readonly FaultClass[]): MembersKind {
   const dice = new SeededDice(mix(seed ^ 0x3e3b));
-  // A voter whose disk is gone counts as one that is stopped; leaving could stop one more.
+  // A disk that is lost while a change of voters needs the vote on it is a real loss of quorum, and nobody can see it
+  // coming. Without that the two go together: `members` may be given.
   if (classes.includes("new_disk") || dice.chance(1, 2)) return "none";
   return dice.chance(1, 2) ? "format 2" : "mixed";
 }

@@ -23,6 +23,23 @@ import {
 /** Causes among nodes, and lesser ones. */
 export const WIDE_CASES: readonly Case[] = [
   {
+    id: "nats_down",
+    about: "that a node keeps, which does not run",
+    facts: outside({ ...well(), servers: [server({ state: "refused" })] }, "n0", {
+      servers: ["127.0.0.1:4222"],
+      supervisor: DEAD,
+    }),
+    says: [/n0 keeps that server, and does not run/, "ctdbx daemon start --home /srv/n0"],
+  },
+  {
+    id: "nats_down",
+    about: "that a node keeps, and starts again",
+    facts: outside({ ...well(), servers: [server({ state: "refused" })] }, "n0", {
+      servers: ["127.0.0.1:4222"],
+    }),
+    says: [/its supervisor \(process 100\) starts it again/, "tail -n 20 /srv/n0/run/nats.log"],
+  },
+  {
     id: "node_gone",
     node: "n0",
     facts: n0Down({

@@ -77,7 +77,11 @@ test("what has left, or has not joined yet, is no trouble of the cluster's; aske
   assert.equal(explain(withoutOutsiders(facts)), []);
   const asked = { ...facts, nodes: [{ ...node, isAsked: true }, ...well().nodes] };
   assert.is(explain(withoutOutsiders(asked))[0]?.id, "node_gone");
-  const listed = inside(facts, "n1", { peers: [...NAMES, "n9"].map((name) => peer(name)) });
+  assert.is(withoutOutsiders({ ...facts, nodes: [node] }).nodes.length, 0, "nobody else is there");
+  const { left: _, ...place9 } = old;
+  const down = { ...facts, nodes: [...well().nodes, { ...node, outside: place9 }] };
+  assert.is(withoutOutsiders(down).nodes.length, 3, "it has not joined yet");
+  const listed = inside(down, "n1", { peers: [...NAMES, "n9"].map((name) => peer(name)) });
   assert.is(withoutOutsiders(listed).nodes.length, 4, "it is on the leader's list");
   const runs = outside(facts, "n9", { socket: { state: "silent", waitedMs: 500 } });
   assert.is(withoutOutsiders(runs).nodes.length, 4, "its process is there");
@@ -91,7 +95,7 @@ test("a node that was stopped in order: the others do not wait, they serve on", 
     page: { isEnded: true, leaseLeftMs: 0 },
   });
   const next = (facts: Facts) => explain(facts)[0]?.next.join("\n") ?? "";
-  assert.match(next(stopped), /3\.5 s after its last sign/);
+  assert.match(next(seen(stopped, "n0", { isMember: true })), /3\.5 s after its last sign/);
   assert.match(next(seen(stopped, "n0", { isMember: false })), /the view is without n0 already/);
 });
 

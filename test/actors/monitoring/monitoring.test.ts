@@ -9,7 +9,7 @@ import * as assert from "uvu/assert";
 import { ConditionWatch } from "../../../actors/monitoring/event_views.ts";
 import type { ClusterState } from "../../../actors/machines/cluster/state.ts";
 import { LOOKING } from "../../../actors/monitoring/audit.ts";
-import { answerAsk, nodeVerbs } from "../../../actors/verbs.ts";
+import { answerAsk, nodeVerbs } from "../../../actors/verbs/verbs.ts";
 import { SimMachine } from "../../../transport/sim/world.ts";
 import {
   type AuditEvent,

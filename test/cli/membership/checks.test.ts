@@ -36,6 +36,7 @@ const WELL: JoinFacts = {
     cluster: "lab",
     clusterId: "c".repeat(32),
     name: "n3",
+    pnn: 3,
     format: 2,
     expiresWallMs: 100_000,
     servers: ["10.0.0.1:4222"],
@@ -125,7 +126,7 @@ const CASES: Record<string, [Partial<JoinFacts>, string, ExitCode, RegExp, RegEx
     },
     "cluster",
     EXIT.conflict,
-    /used already, and its node has left or was replaced/,
+    /it was used, and its node has gone since/,
     /make another/,
   ],
   "another cluster of that name": [
@@ -162,6 +163,20 @@ const CASES: Record<string, [Partial<JoinFacts>, string, ExitCode, RegExp, RegEx
     "invitation",
     EXIT.conflict,
     /taken back/,
+    /make another/,
+  ],
+  "one that was taken back, of which nothing else is told": [
+    { answer: { ...LEADERLESS, invitation: "unknown" } },
+    "invitation",
+    EXIT.conflict,
+    /taken back/,
+    /make another/,
+  ],
+  "one that was made for somebody else": [
+    answered({ name: "n4" }),
+    "invitation",
+    EXIT.conflict,
+    /made it for n4 \(number 3\)/,
     /make another/,
   ],
   "an address that another has": [

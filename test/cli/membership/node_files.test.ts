@@ -1,14 +1,16 @@
 /** Files of a node that is made: what lies there already is told apart; lines and files are whole and private. */
 
-import { appendFileSync, existsSync, mkdirSync, mkdtempSync } from "node:fs";
-import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { appendFileSync, chmodSync, existsSync, lstatSync, mkdirSync, mkdtempSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import type { NodeConfig } from "../../../actors/node_config.ts";
 import { makeIdentity, readIdentity, writeLeft } from "../../../actors/storage/node_identity.ts";
 import { pathsInHome } from "../../../cli/config.ts";
 import { Failure } from "../../../cli/failure.ts";
+import { draftOf } from "../../../cli/membership/invite_world.ts";
 import { durableLines, NodeFiles, textOf } from "../../../cli/membership/node_files.ts";
 import { writeDurably } from "../../../cli/membership/node_files.ts";
 import { RealDice } from "../../../transport/real_dice.ts";
@@ -72,7 +74,14 @@ test("what this command has begun goes on, but not in the home of a node that ha
   const left = { why: "has left", version: 5n as Version };
   await writeLeft(WORLD.disk, files.paths.state, identity, { atWallMs: 0n, ...left });
   const found = files.found(again);
-  assert.match(found.is === "other" ? found.text : "", "the node n7, which has left,");
+  assert.match(found.is === "other" ? found.text : "", "the former node n7 (has left) lives in");
+});
+
+test("a file that cannot be written leaves nothing beside it", ({ folder }) => {
+  const path = join(folder, "taken");
+  mkdirSync(path);
+  assert.throws(() => writeDurably(path, "text"), /Cannot write/);
+  assert.not.ok(existsSync(`${path}.new`));
 });
 
 test("a line after one that was cut begins anew", ({ folder }) => {
@@ -102,6 +111,29 @@ test("a file is written whole and for its owner only; what was half there is no 
     () => writeDurably(join(path, "below a file"), ""),
     (error: unknown) => error instanceof Failure && /Cannot write/.test(error.message),
   );
+});
+
+test("a trap beside a secret's file is not written through", ({ folder }) => {
+  const path = join(folder, "key");
+  const other = join(folder, "another's");
+  writeFileSync(other, "not ours\n");
+  symlinkSync(other, `${path}.new`);
+  writeDurably(path, "secret\n");
+  assert.is(readFileSync(other, "utf8"), "not ours\n");
+  assert.is(readFileSync(path, "utf8"), "secret\n");
+  assert.ok(lstatSync(path).isFile());
+});
+
+test("the rest of an invitation that others may have written is not gone on with", ({ folder }) => {
+  const path = join(folder, "n3.invite");
+  const config = { nats: {} } as NodeConfig;
+  const draft = draftOf("n3", config, path);
+  assert.is(statSync(`${path}.part`).mode & 0o777, 0o600);
+  assert.equal(draftOf("n3", config, path), draft, "ours is");
+  chmodSync(`${path}.part`, 0o660);
+  const other = draftOf("n3", config, path);
+  assert.is.not(other.inviteId, draft.inviteId);
+  assert.is.not(other.nodeId, draft.nodeId);
 });
 
 test("the first state of one that joins is above all lives that it can have had", async ({ files }) => {

@@ -9,25 +9,25 @@
  *
  * Does NOT promise: the end of what takes its time; ask again, or look at the document.
  */
-import { CtdbxError } from "../transport/wire/errors.ts";
-import { SEEDS_MAX } from "../transport/wire/limits.ts";
-import type { Document, DocumentNode } from "../transport/wire/messages/document.ts";
-import { NEWER_FLAGS } from "../transport/wire/messages/document.ts";
-import type { LeaderCommand } from "../transport/wire/messages/leader.ts";
-import { USER_ROLES } from "../transport/wire/messages/membership.ts";
-import type { NodeId, Pnn, Tag } from "../transport/wire/terms.ts";
-import { tagOf } from "../transport/wire/terms.ts";
-import { isUserKey, tagOfKey } from "../transport/nats_keys.ts";
-import type { Args, Verb } from "./control.ts";
+import { CtdbxError } from "../../transport/wire/errors.ts";
+import { SEEDS_MAX } from "../../transport/wire/limits.ts";
+import type { Document, DocumentNode } from "../../transport/wire/messages/document.ts";
+import { NEWER_FLAGS } from "../../transport/wire/messages/document.ts";
+import type { LeaderCommand } from "../../transport/wire/messages/leader.ts";
+import { USER_ROLES } from "../../transport/wire/messages/membership.ts";
+import type { NodeId, Pnn, Tag } from "../../transport/wire/terms.ts";
+import { tagOf } from "../../transport/wire/terms.ts";
+import { isUserKey, tagOfKey } from "../../transport/nats_keys.ts";
+import type { Args, Verb } from "../control.ts";
 import { documentView, invitationView } from "./document_view.ts";
-import { leaveRefusal, type LeaveStep, leaveStepOf } from "./machines/cluster/departure.ts";
-import { formatOf, nodeByPnn } from "./machines/cluster/document.ts";
-import { NEEDS_FORMAT_2 } from "./machines/cluster/format.ts";
-import type { Node } from "./node.ts";
+import { leaveRefusal, type LeaveStep, leaveStepOf } from "../machines/cluster/departure.ts";
+import { formatOf, nodeByPnn } from "../machines/cluster/document.ts";
+import { NEEDS_FORMAT_2 } from "../machines/cluster/format.ts";
+import type { Node } from "../node.ts";
 import { atLeader } from "./upgrade.ts";
-import { commanded, documentAt, formed, id, nodeOf, seen, text } from "./verb_args.ts";
-import { verbIdOf, whole, words, wrong } from "./verb_args.ts";
-import { leaderOf } from "./views.ts";
+import { commanded, documentAt, formed, id, nodeOf, seen, text } from "./args.ts";
+import { verbIdOf, whole, words, wrong } from "./args.ts";
+import { leaderOf } from "../views.ts";
 
 /** An invitation lasts so long at most, ms: a year. */
 const TTL_MAX_MS = 366 * 24 * 3600 * 1000;

@@ -3,11 +3,11 @@
  *
  * Does NOT promise: the newest one; it is the one that this node has.
  */
-import type { Document } from "../transport/wire/messages/document.ts";
-import type { Invitation } from "../transport/wire/messages/membership.ts";
-import type { Pnn } from "../transport/wire/terms.ts";
-import { tagOf } from "../transport/wire/terms.ts";
-import { formatOf, nodeById, nodeByPnn } from "./machines/cluster/document.ts";
+import type { Document } from "../../transport/wire/messages/document.ts";
+import type { Invitation } from "../../transport/wire/messages/membership.ts";
+import type { Pnn } from "../../transport/wire/terms.ts";
+import { tagOf } from "../../transport/wire/terms.ts";
+import { formatOf, nodeById, nodeByPnn } from "../machines/cluster/document.ts";
 
 /** An invitation without its secret. */
 export function invitationView(doc: Document, invitation: Invitation, wallMs: number) {
@@ -60,7 +60,10 @@ export function documentView(doc: Document, wallMs: number): Record<string, unkn
   };
 }
 
-/** A sum over all that a document says, 16 hex digits: equal documents have equal ones, on every node. */
+/**
+ * A sum over all that a document says but its secrets, 16 hex digits: equal documents have equal ones, on every node.
+ * Everybody may see it, and sums over a secret give a part of it away.
+ */
 export function documentHash(doc: Document): string {
   const hash = new TextHash();
   addCanonical(hash, doc);
@@ -79,7 +82,7 @@ function addCanonical(hash: TextHash, value: unknown): void {
   for (
     const [name, field] of Object.entries(value).sort(([one], [other]) => one < other ? -1 : 1)
   ) {
-    if (field === undefined) continue;
+    if (field === undefined || name === "inviteId") continue;
     hash.add(`${name}=`);
     addCanonical(hash, field);
   }

@@ -8,17 +8,17 @@
  *
  * Does NOT promise: that who has the secret is who was invited.
  */
-import { CtdbxError } from "../transport/wire/errors.ts";
-import type { Document } from "../transport/wire/messages/document.ts";
-import type { LeaderCommand } from "../transport/wire/messages/leader.ts";
-import type { ClusterId, NodeId } from "../transport/wire/terms.ts";
-import { tagOf } from "../transport/wire/terms.ts";
-import type { Args, Caller, Verb } from "./control.ts";
-import { formatOf, nodeById } from "./machines/cluster/document.ts";
-import { refusalOf } from "./machines/cluster/command_effects.ts";
-import type { Node } from "./node.ts";
-import { commanded, documentAt, formed, id, seen, verbIdOf, whole } from "./verb_args.ts";
-import { leaderOf } from "./views.ts";
+import { CtdbxError } from "../../transport/wire/errors.ts";
+import type { Document } from "../../transport/wire/messages/document.ts";
+import type { LeaderCommand } from "../../transport/wire/messages/leader.ts";
+import type { ClusterId, NodeId } from "../../transport/wire/terms.ts";
+import { tagOf } from "../../transport/wire/terms.ts";
+import type { Args, Caller, Verb } from "../control.ts";
+import { formatOf, nodeById } from "../machines/cluster/document.ts";
+import { refusalOf } from "../machines/cluster/command_effects.ts";
+import type { Node } from "../node.ts";
+import { commanded, documentAt, formed, id, seen, verbIdOf, whole } from "./args.ts";
+import { leaderOf } from "../views.ts";
 
 /** What one who is not of the cluster may ask. */
 export const STRANGER_VERBS: ReadonlySet<string> = new Set(["cluster preflight", "cluster join"]);

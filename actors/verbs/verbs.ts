@@ -7,23 +7,23 @@
  *
  * Does NOT promise: a form of results that programs may rely on yet.
  */
-import { isRefusal, type Refusal } from "../transport/wire/envelope.ts";
-import { CtdbxError } from "../transport/wire/errors.ts";
-import { ANSWER_MAX, FAULT_TEXT_MAX, fitText } from "../transport/wire/limits.ts";
-import type { Answer, Ask } from "../transport/wire/messages/ask.ts";
-import type { DocumentNode } from "../transport/wire/messages/document.ts";
-import type { Message } from "../transport/wire/messages/registry.ts";
-import { tagOf } from "../transport/wire/terms.ts";
-import { audited } from "./monitoring/audit.ts";
-import type { Args, Caller, Verb } from "./control.ts";
-import { explainAround } from "./explain/around.ts";
-import { insideFacts } from "./explain/inside.ts";
-import type { Node } from "./node.ts";
-import type { ShardThread } from "./worker.ts";
+import { isRefusal, type Refusal } from "../../transport/wire/envelope.ts";
+import { CtdbxError } from "../../transport/wire/errors.ts";
+import { ANSWER_MAX, FAULT_TEXT_MAX, fitText } from "../../transport/wire/limits.ts";
+import type { Answer, Ask } from "../../transport/wire/messages/ask.ts";
+import type { DocumentNode } from "../../transport/wire/messages/document.ts";
+import type { Message } from "../../transport/wire/messages/registry.ts";
+import { tagOf } from "../../transport/wire/terms.ts";
+import { audited } from "../monitoring/audit.ts";
+import type { Args, Caller, Verb } from "../control.ts";
+import { explainAround } from "../explain/around.ts";
+import { insideFacts } from "../explain/inside.ts";
+import type { Node } from "../node.ts";
+import type { ShardThread } from "../worker.ts";
 import { joiningVerbs } from "./joining.ts";
 import { membershipChanges, membershipLooks } from "./membership.ts";
 import { upgradeChanges, upgradeLooks } from "./upgrade.ts";
-import { commanded, documentAt, nodeOf, text, verbIdOf } from "./verb_args.ts";
+import { commanded, documentAt, nodeOf, text, verbIdOf } from "./args.ts";
 import {
   clusterView,
   historyView,
@@ -33,8 +33,8 @@ import {
   nodeView,
   slotView,
   troubles,
-} from "./views.ts";
-import { watch } from "./monitoring/watching.ts";
+} from "../views.ts";
+import { watch } from "../monitoring/watching.ts";
 
 /** How long another node is waited for, ms. */
 const RELAY_MS = 2000;
@@ -133,7 +133,7 @@ async function relay(node: Node, args: Args): Promise<unknown> {
     ? all
     : which === "others"
     ? all.filter(({ nodeId }) => nodeId !== node.state.me)
-    : which.split(",").map((name) => nodeOf(node, name));
+    : [...new Set(which.split(",").map((name) => nodeOf(node, name)))];
   return await Promise.all(nodes.map((each) => askNode(node, each, verb)));
 }
 

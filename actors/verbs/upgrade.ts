@@ -9,15 +9,15 @@
  *
  * Does NOT promise: a way back from a newer format.
  */
-import { isRefusal } from "../transport/wire/envelope.ts";
-import { CtdbxError } from "../transport/wire/errors.ts";
-import type { Args, Verb } from "./control.ts";
+import { isRefusal } from "../../transport/wire/envelope.ts";
+import { CtdbxError } from "../../transport/wire/errors.ts";
+import type { Args, Verb } from "../control.ts";
 import { documentHash } from "./document_view.ts";
-import { formatOf } from "./machines/cluster/document.ts";
-import { finalizeRefusal, formatKnown } from "./machines/cluster/format.ts";
-import type { Node } from "./node.ts";
-import { commanded, documentAt, seen, verbIdOf, whole } from "./verb_args.ts";
-import { leaderOf } from "./views.ts";
+import { formatOf } from "../machines/cluster/document.ts";
+import { finalizeRefusal, formatKnown } from "../machines/cluster/format.ts";
+import type { Node } from "../node.ts";
+import { commanded, documentAt, seen, verbIdOf, whole } from "./args.ts";
+import { leaderOf } from "../views.ts";
 
 /** How long the leader is waited for, ms. */
 const ASK_MS = 2000;

@@ -5,18 +5,18 @@
  *
  * Does NOT promise: that a command was not done when it ends with "unknown"; asking again with the same verbId tells.
  */
-import { CtdbxError } from "../transport/wire/errors.ts";
-import { TEXT_MAX } from "../transport/wire/limits.ts";
-import type { Document, DocumentNode } from "../transport/wire/messages/document.ts";
-import type { LeaderCommand } from "../transport/wire/messages/leader.ts";
-import type { Args } from "./control.ts";
-import { formatOf } from "./machines/cluster/document.ts";
-import { formatFor, NEEDS_FORMAT_2 } from "./machines/cluster/format.ts";
-import type { Node } from "./node.ts";
-import { id128 } from "./storage/node_identity.ts";
+import { CtdbxError } from "../../transport/wire/errors.ts";
+import { TEXT_MAX } from "../../transport/wire/limits.ts";
+import type { Document, DocumentNode } from "../../transport/wire/messages/document.ts";
+import type { LeaderCommand } from "../../transport/wire/messages/leader.ts";
+import type { Args } from "../control.ts";
+import { formatOf } from "../machines/cluster/document.ts";
+import { formatFor, NEEDS_FORMAT_2 } from "../machines/cluster/format.ts";
+import type { Node } from "../node.ts";
+import { id128 } from "../storage/node_identity.ts";
 
 /** How long a command to the leader is tried for, ms. */
-export const COMMAND_MS = 10_000;
+const COMMAND_MS = 10_000;
 /** How long the document with a command's result is waited for at the node that was asked, ms. */
 const SEEN_MS = 3000;
 /** Between two looks at the document, ms. */

@@ -212,7 +212,8 @@ export class Post {
     this.#sweepLater();
     if (received === undefined) return;
     if (isRefusal(received)) return this.#refuse(received);
-    // What goes to all comes back to its sender. A question from oneself comes from a copy of this node (cli/double.ts).
+    // What goes to all comes back to its sender. A question from oneself comes from a copy of
+    // this node (cli/double.ts).
     const isOwn = received.from === own;
     if (isOwn && received.message.kind !== "ask") return;
     const isTaken = isOwn || this.#options.takesFromStranger?.(received.message) === true;

@@ -58,7 +58,7 @@ the folder you stand in.
   hint}\` and in \`data\` what there was, else null. \`--schema\` prints its JSON Schema, without doing
   anything else; every field that it names is there, null when it is unknown, and no other.
   \`-o jsonl\` prints a row a line without envelope, \`csv\` the same with a header; lists in a
-  cell of CSV are joined with \`; \`. Units are in the schema (\`x-unit\`).
+  cell of CSV are joined with a semicolon and a space. Units are in the schema (\`x-unit\`).
 - **Several nodes.** \`-n n0,n2\` or \`-n all\` asks these nodes through the one of \`--home\`; each row
   then says which node was asked, and why it did not answer. Exit code 9: some did not; 1: none.
 - **Time.** \`--request-timeout\` bounds one answer of a daemon, \`--timeout\` the whole command (of

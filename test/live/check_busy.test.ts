@@ -106,10 +106,12 @@ function checkCommand(path: string): Promise<{ exit: number | null; text: string
 async function wantClean(path: string): Promise<number> {
   const { exit, text } = await checkCommand(path);
   assert.is(exit, 0, text);
-  const report = JSON.parse(text) as { ok: boolean; live: number; problems: unknown[] };
-  assert.ok(report.ok);
-  assert.equal(report.problems, []);
-  return report.live;
+  const { data } = JSON.parse(text) as {
+    data: { good: boolean; live: number; problems: unknown[] };
+  };
+  assert.ok(data.good);
+  assert.equal(data.problems, []);
+  return data.live;
 }
 
 /** A file in which libtdb's transactions need not grow: a crash while they do is what its own check refuses. */

@@ -23,6 +23,9 @@ const GREETING_MAX = 65536;
 const PENDING_MAX = 64 * 1024 * 1024;
 const PORT = 4222;
 const TLS_DEMANDED = "it demands TLS: name its authority in [nats] tls = { ca = ... }";
+/** TLS 1.3 judges our certificate when the handshake is over; the alert is lost when we write into the closed socket. */
+const TLS_CUT =
+  "it hangs up as soon as TLS stands: perhaps it wants a certificate of ours that it trusts: tls.cert and tls.key";
 const TLS_LACKING = "it does not speak TLS, which [nats] tls asks for";
 /** What can be wrong with TLS, by the words of the runtimes. */
 const TLS_WORDS: readonly (readonly [RegExp, (name: string) => string])[] = [
@@ -79,6 +82,8 @@ export class NatsSocket implements AsyncIterable<Uint8Array> {
   #isUp = false;
   #isOver = false;
   #isEncrypted = false;
+  /** Has the server said anything through TLS? */
+  #hasAnswered = false;
   #resolveClosed: (error?: Error) => void = () => {};
   #fail: (error: Error) => void = () => {};
   readonly #closed = new Promise<Error | void>((resolve) => this.#resolveClosed = resolve);
@@ -101,7 +106,10 @@ export class NatsSocket implements AsyncIterable<Uint8Array> {
       if (demands && tls === undefined) throw new Error(TLS_DEMANDED);
       if (tls !== undefined && !offers) throw new Error(TLS_LACKING);
       this.#socket = tls === undefined ? socket : await this.#secured(socket, server.hostname, tls);
-      this.#socket.on("data", (more: Uint8Array) => this.#take(more));
+      this.#socket.on("data", (more: Uint8Array) => {
+        this.#hasAnswered = true;
+        this.#take(more);
+      });
       if (this.#isOver) throw this.closeError ?? new Error("it was closed");
       this.#isUp = true;
       this.#take(heard);
@@ -184,13 +192,22 @@ export class NatsSocket implements AsyncIterable<Uint8Array> {
   #follow(socket: Socket, hangUp: string): void {
     socket.on("error", (error) => {
       // In TLS 1.3 a server says what it thinks of our certificate when the handshake is over.
-      if (this.#isUp) this.#end(this.#isEncrypted ? new Error(tlsWords(error, "")) : error);
+      if (this.#isUp) this.#end(this.#isEncrypted ? this.#tlsError(error) : error);
       else this.#fail(error);
     });
     socket.on("close", () => {
-      if (this.#isUp) this.#end(undefined);
+      if (this.#isUp) this.#end(this.#isCutEarly ? new Error(TLS_CUT) : undefined);
       else this.#fail(new Error(hangUp));
     });
+  }
+
+  get #isCutEarly(): boolean {
+    return this.#isEncrypted && !this.#hasAnswered;
+  }
+
+  #tlsError(error: Error): Error {
+    const isCut = this.#isCutEarly && ["EPIPE", "ECONNRESET"].includes(systemCode(error) ?? "");
+    return new Error(isCut ? TLS_CUT : tlsWords(error, ""));
   }
 
   async *[Symbol.asyncIterator](): AsyncIterableIterator<Uint8Array> {

@@ -23,7 +23,7 @@ const GREETING_MAX = 65536;
 const PENDING_MAX = 64 * 1024 * 1024;
 const PORT = 4222;
 const TLS_DEMANDED = "it demands TLS: name its authority in [nats] tls = { ca = ... }";
-/** TLS 1.3 judges our certificate when the handshake is over; the alert is lost when we write into the closed socket. */
+/** TLS 1.3 judges our certificate after the handshake; the alert is lost when we write into a closed socket. */
 const TLS_CUT =
   "it hangs up as soon as TLS stands: perhaps it wants a certificate of ours that it trusts: tls.cert and tls.key";
 const TLS_LACKING = "it does not speak TLS, which [nats] tls asks for";

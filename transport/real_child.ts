@@ -8,7 +8,8 @@
  * child has started. The guard needs nothing but its standard input to end; it is one for all children of a Host.
  *
  * Does NOT promise: that a child dies when this process is killed between the child's start and the next line of its
- * code (microseconds); that processes die that have left the group (setsid).
+ * code (microseconds; for a second child until the runtime has written to the pipe); that processes die that have left
+ * the group (setsid).
  */
 import { type ChildProcess, spawn, type StdioOptions } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
@@ -19,9 +20,12 @@ import type { Child, ChildOptions } from "./world.ts";
 /** Longest line that is kept together, characters; a longer one comes in pieces. */
 export const LINE_MAX = 65536;
 
-/** Reads "+ GROUP" and "- GROUP" until its input ends; then kills what is left. */
+/**
+ * Reads "+ GROUP" and "- GROUP" until its input ends; then kills what is left. The first group is an argument: what is
+ * written to a pipe may lie in the runtime for a moment, and be lost with it.
+ */
 const GUARD = `trap '' HUP INT TERM
-groups=" "
+groups=" $1 "
 while read -r sign group; do
   case $sign in
     +) groups="$groups$group " ;;
@@ -37,7 +41,8 @@ export class Guard {
 
   /** From now on the group dies with this process. */
   add(group: number): void {
-    this.#tell(`+ ${group}\n`);
+    if (this.#shell === undefined) this.#shell = startGuard(group);
+    else this.#tell(`+ ${group}\n`);
   }
 
   /** The group has ended; its number may go to others. */
@@ -46,13 +51,12 @@ export class Guard {
   }
 
   #tell(line: string): void {
-    this.#shell ??= startGuard();
-    this.#shell.stdin?.write(line);
+    this.#shell?.stdin?.write(line);
   }
 }
 
-function startGuard(): ChildProcess {
-  const shell = spawn("/bin/sh", ["-c", GUARD], {
+function startGuard(group: number): ChildProcess {
+  const shell = spawn("/bin/sh", ["-c", GUARD, "guard", String(group)], {
     detached: true,
     stdio: ["pipe", "ignore", "ignore"],
   });

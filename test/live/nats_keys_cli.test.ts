@@ -106,12 +106,17 @@ test(
   }),
 );
 
+/** Another last letter than it has. */
+function misspelt(key: string): string {
+  return `${key.slice(0, -1)}${key.endsWith("A") ? "B" : "A"}`;
+}
+
 test("What a configuration cannot be made of is refused in its own words", async ({ folder }) => {
   const { publicKey } = await creds(folder, "client", "web");
   const cases: [string, number, RegExp][] = [
     [`--user client:web:${publicKey}`, 2, /--user needs --cluster/],
     [`--cluster edge --user node:n0:${publicKey}`, 2, /a node needs its tag or id/],
-    [`--cluster edge --user client:web:${publicKey.slice(0, -1)}A`, 2, /no public key of a user/],
+    [`--cluster edge --user client:web:${misspelt(publicKey)}`, 2, /no public key of a user/],
     [`--cluster edge --user boss:web:${publicKey}`, 2, /a role is node, monitor, client, admin/],
     [`--cluster edge --user client:web:${publicKey}:aaaaaaaaaa`, 2, /the tag of its key is/],
     [`--cluster edge --user client:web`, 2, /it must be role:name:key/],

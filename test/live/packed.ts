@@ -2,7 +2,7 @@
  * The program as it is shipped, for live tests: on Bun the binary, on Deno the bundle. Built once for a file, run from
  * an empty folder and with an empty environment.
  *
- *   SHOP/bin/ctdbx    the program          SHOP/work/    where it is run
+ *   SHOP/bin/ctdbx    the program          SHOP/work     where it is run
  *
  * Does NOT promise: an environment that is quite empty on Deno: the runtime itself is told where its cache may be.
  */

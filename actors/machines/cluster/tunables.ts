@@ -7,29 +7,7 @@
  * Does NOT promise: that a cluster whose nodes have different values is right; they belong to the cluster.
  */
 
-/** A value that may be set, and what the simulator sets it to. */
-export interface Tunable {
-  readonly name: string;
-  readonly unit: "ms" | "count";
-  readonly value: number;
-  readonly wild: readonly number[];
-  readonly doc: string;
-}
-
-const ms = (name: string, value: number, wild: readonly number[], doc: string): Tunable => ({
-  name,
-  unit: "ms",
-  value,
-  wild,
-  doc,
-});
-const count = (name: string, value: number, wild: readonly number[], doc: string): Tunable => ({
-  name,
-  unit: "count",
-  value,
-  wild,
-  doc,
-});
+import { count, ms, type Tunable } from "../tunable.ts";
 
 /** All of them, by the name they have in Timing. */
 export const CLUSTER_TUNABLES = {

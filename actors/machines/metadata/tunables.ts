@@ -4,22 +4,7 @@
  * Does NOT promise: that nodes with different values do well together; they only stay right.
  */
 
-/** A value that may be set, and what the simulator sets it to. */
-interface Tunable {
-  readonly name: string;
-  readonly unit: "ms" | "count";
-  readonly value: number;
-  readonly wild: readonly number[];
-  readonly doc: string;
-}
-
-const tunable = (
-  name: string,
-  unit: Tunable["unit"],
-  value: number,
-  wild: readonly number[],
-  doc: string,
-): Tunable => ({ name, unit, value, wild, doc });
+import { type Tunable, tunable } from "../tunable.ts";
 
 /** All of them, by the name they have in MetadataTiming. */
 export const METADATA_TUNABLES = {

@@ -6,27 +6,7 @@
  * Does NOT promise: that any mix is quick.
  */
 
-/** One value that may be set. */
-export interface RecordTunable {
-  readonly name: string;
-  readonly unit: "ms" | "count";
-  readonly value: number;
-  readonly wild: readonly number[];
-  readonly doc: string;
-}
-
-const ms = (
-  name: string,
-  value: number,
-  wild: readonly number[],
-  doc: string,
-): RecordTunable => ({ name, unit: "ms", value, wild, doc });
-const count = (
-  name: string,
-  value: number,
-  wild: readonly number[],
-  doc: string,
-): RecordTunable => ({ name, unit: "count", value, wild, doc });
+import { count, ms, type Tunable } from "../tunable.ts";
 
 /** All of them, by the name they have in RecordTiming. */
 export const RECORD_TUNABLES = {
@@ -62,7 +42,7 @@ export const RECORD_TUNABLES = {
   pageKeys: count("pageKeys", 256, [2, 5, 256], "keys in a page of a list"),
   batchMessages: count("batchMessages", 256, [1, 8, 256], "messages in one publication"),
   slotWindow: count("slotWindow", 64, [8, 64, 1024], "slots that a traverse asks for at once"),
-} as const satisfies Record<string, RecordTunable>;
+} as const satisfies Record<string, Tunable>;
 
 /** The values in force. */
 export type RecordTiming = { readonly [Name in keyof typeof RECORD_TUNABLES]: number };

@@ -9,6 +9,7 @@
 export * from "./hash";
 export * from "./checksum";
 export * from "./md5";
+export * from "./lcp2";
 export * from "./tdb";
 export * from "./tdb_check";
 export * from "./tdb_rescue";

@@ -240,11 +240,24 @@ function padLanes(): void {
 }
 
 /**
- * Two to four neighbouring blocks; a lane without a block repeats the last one and its result is
- * dropped.
+ * The chunk that ends every numbered page: its number as a u64, the one bit, the length in bits. Lane i is page i of
+ * `numbers`, u32 each; one without a page repeats the last.
  */
-function blockLanes(address: usize, blockCount: u32, out: usize): void {
-  const second = address + BLOCK_SIZE;
+function padPages(numbers: usize, pageCount: u32): void {
+  memory.fill(WORDS, 0, 256);
+  for (let lane: u32 = 0; lane < 4; lane++) {
+    store<u32>(WORDS + (lane << 2), load<u32>(numbers + (min<u32>(lane, pageCount - 1) << 2)));
+  }
+  v128.store(WORDS, v128.splat<u32>(0x80), 2 * 16);
+  v128.store(WORDS, v128.splat<u32>((BLOCK_SIZE + 8) << 3), 14 * 16);
+}
+
+/**
+ * One to four neighbouring blocks, all but the chunk that ends them; a lane without a block repeats the last one and
+ * its result is dropped.
+ */
+function bodyLanes(address: usize, blockCount: u32): void {
+  const second = blockCount > 1 ? address + BLOCK_SIZE : address;
   const third = blockCount > 2 ? second + BLOCK_SIZE : second;
   const fourth = blockCount > 3 ? third + BLOCK_SIZE : third;
   begin<v128>(STATE);
@@ -255,7 +268,10 @@ function blockLanes(address: usize, blockCount: u32, out: usize): void {
     }
     chunk<v128>(STATE, WORDS);
   }
-  padLanes();
+}
+
+/** The chunk in WORDS ends the lanes: their results, in a row. */
+function endLanes(blockCount: u32, out: usize): void {
   chunk<v128>(STATE, WORDS);
   transpose(STATE, STATE + 16, STATE + 32, STATE + 48, WORDS);
   memory.copy(out, WORDS, blockCount * DIGEST_SIZE);
@@ -288,10 +304,30 @@ export function md5(address: usize, length: u32, out: usize): void {
 export function md5Blocks(address: usize, blockCount: u32, out: usize): void {
   while (blockCount > 1) {
     const lanes = min<u32>(blockCount, 4);
-    blockLanes(address, lanes, out);
+    bodyLanes(address, lanes);
+    padLanes();
+    endLanes(lanes, out);
     address += lanes * BLOCK_SIZE;
     out += lanes * DIGEST_SIZE;
     blockCount -= lanes;
   }
   if (blockCount == 1) md5(address, BLOCK_SIZE, out);
+}
+
+/**
+ * MD5 of each of `pageCount` neighbouring blocks of 4096 bytes from `address`, each followed by its number as a u64:
+ * 16 bytes a page to `out`. `numbers`: the low words of the numbers, u32 each; the high words are 0. Neither may
+ * overlap the pages. A page that lies where another belongs has another sum.
+ */
+export function md5Pages(address: usize, numbers: usize, pageCount: u32, out: usize): void {
+  while (pageCount > 0) {
+    const lanes = min<u32>(pageCount, 4);
+    bodyLanes(address, lanes);
+    padPages(numbers, lanes);
+    endLanes(lanes, out);
+    address += lanes * BLOCK_SIZE;
+    numbers += lanes << 2;
+    out += lanes * DIGEST_SIZE;
+    pageCount -= lanes;
+  }
 }

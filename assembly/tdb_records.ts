@@ -54,6 +54,9 @@ const LOCKED: u32 = 0x20000000;
 const MUTEXES: usize = 256;
 const MUTEX_BYTES: u32 = 40;
 
+/** Reserved word of the header that says, when it is not 0, that this file is not the database any more. */
+const OVER: usize = 164;
+
 /** Mode of putRecord: never in place. */
 const ANEW: u32 = 4;
 
@@ -161,7 +164,7 @@ export function recordMay(lease: usize, nowMs: f64): u32 {
   for (let look: u32 = 0; look < LOOKS_MAX; look++) {
     const sequence = atomic.load<u32>(page, PAGE_SEQUENCE);
     if ((sequence & 1) != 0) continue;
-    const end = load<u64>(page, PAGE_LEASE_END);
+    const end = atomic.load<u64>(page, PAGE_LEASE_END);
     const flags = load<u32>(page, PAGE_FLAGS);
     const incarnation = load<u64>(page, PAGE_INCARNATION);
     if (atomic.load<u32>(page, PAGE_SEQUENCE) != sequence) continue;
@@ -174,7 +177,10 @@ export function recordMay(lease: usize, nowMs: f64): u32 {
   return FROZEN;
 }
 
-/** The record of a key, if this node may read (or write) it by page and header: its offset, 0, FAULT, FROZEN ... */
+/**
+ * The record of a key, if this node may read (or write) it by page and header: its offset, 0, FAULT, FROZEN ... In a
+ * file that is over nothing is here.
+ */
 export function recordEnter(
   db: usize,
   key: usize,
@@ -185,6 +191,7 @@ export function recordEnter(
 ): u32 {
   const may = recordMay(lease, nowMs);
   if (may != VALID) return may;
+  if (load<u32>(<usize> load<u32>(db, DB_BASE), OVER) != 0) return 0;
   const off = seek(db, key, keyLen);
   if (off <= FAULT) return off;
   const data = at(db, off) + RECORD + keyLen;

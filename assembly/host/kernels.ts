@@ -17,6 +17,7 @@
 
 import type { CheckKernels } from "./check_kernels.ts";
 import { KERNELS_WASM_BASE64 } from "./kernels_wasm.ts";
+import type { Lcp2Kernels } from "./lcp2_kernels.ts";
 import { SCRATCH_START, threadMemory } from "./memory.ts";
 import type { RecordKernels } from "./record_kernels.ts";
 import type { RescueKernels } from "./rescue_kernels.ts";
@@ -52,11 +53,16 @@ export interface HashKernels {
    * must not overlap the blocks. Four at a time: a count that is a multiple of four is fastest.
    */
   md5Blocks(address: number, blockCount: number, out: number): void;
+  /**
+   * MD5 of each of `pageCount` neighbouring blocks of 4096 bytes, followed by its number as a u64: 16
+   * bytes a page to `out`. `numbers`: `pageCount` x u32. Four at a time.
+   */
+  md5Pages(address: number, numbers: number, pageCount: number, out: number): void;
 }
 
 /** Everything the core exports. */
 export interface Kernels
-  extends HashKernels, TdbKernels, CheckKernels, RescueKernels, RecordKernels {}
+  extends HashKernels, TdbKernels, CheckKernels, RescueKernels, RecordKernels, Lcp2Kernels {}
 
 /** What the TDB kernels ask of the host while they work on one database. */
 export interface Hooks {

@@ -15,6 +15,12 @@ export const FILE_MAX = 4294967292;
 export const MAPPED_MAX = 3584 * 1024 * 1024;
 /** Hash chains of one database. */
 export const HASH_SIZE_MAX = 268435456;
+/** Hash chains of one volatile database; each costs its nodes 44 bytes, of the file and of mapped memory. */
+export const VOLATILE_HASH_SIZE_MAX = 4 * 1024 * 1024;
+/** Hash chains of a volatile database of which nothing else is said: as many as CTDB's. */
+export const VOLATILE_HASH_SIZE = 100_001;
+/** Hash chains of all volatile databases of a cluster: 1.4 GiB, and twice that while a file takes another's place. */
+export const VOLATILE_CHAINS_MAX = 32 * 1024 * 1024;
 /** Databases open in one thread. */
 export { DATABASES_MAX } from "../../assembly/host/tdb_kernels.ts";
 

@@ -20,12 +20,13 @@
  * Does NOT promise: sense. That parts fit together, numbers rise and lives are alive, the machine judges.
  */
 
+import { Bigints } from "./bigints.ts";
 import { refusal } from "./envelope.ts";
 import type { Refusal } from "./envelope.ts";
 import { PROGRAM_DATA_MAX, PROGRAM_ENTRIES_MAX } from "./messages/program.ts";
 import { PROGRAM_PUBLICATION_MAX, PROGRAM_RECEIVERS_MAX } from "./messages/program.ts";
+import { bytesOfId, isAt, Senders } from "./senders.ts";
 import type { ClusterId, Incarnation, NodeId, Pnn, Tag } from "./terms.ts";
-import { tagOf } from "./terms.ts";
 
 /** What an entry is. */
 export const ENTRY = { whole: 1, first: 2, more: 3, last: 4, lost: 5, lostAny: 6 } as const;
@@ -64,6 +65,8 @@ export interface ProgramPublication {
 /** The first byte of a publication. */
 export const PROGRAM_MAGIC = 0x50;
 const LAYOUT = 1;
+const CLUSTER_AT = 16;
+const FROM_AT = 32;
 /** Bytes before the receivers. */
 export const PROGRAM_HEAD_SIZE = 56;
 /** Bytes of a receiver. */
@@ -90,8 +93,8 @@ export class ProgramWriter {
   constructor(cluster: ClusterId, from: NodeId) {
     this.#bytes[0] = PROGRAM_MAGIC;
     this.#bytes[1] = LAYOUT;
-    this.#bytes.set(bytesOf(cluster), 16);
-    this.#bytes.set(bytesOf(from), 32);
+    this.#bytes.set(bytesOfId(cluster), CLUSTER_AT);
+    this.#bytes.set(bytesOfId(from), FROM_AT);
   }
 
   /**
@@ -134,24 +137,15 @@ export class ProgramWriter {
   }
 }
 
-/** Who sent it, as the last publications said. */
-interface KnownSender {
-  readonly bytes: Uint8Array;
-  readonly nodeId: NodeId;
-  readonly tag: Tag;
-}
-
-/** Senders that are remembered. */
-const SENDERS_MAX = 4096;
-
 /** Reads publications for one node; checks everything, trusts nothing. */
 export class ProgramReader {
   readonly #cluster: Uint8Array;
-  readonly #senders = new Map<number, KnownSender>();
+  readonly #senders = new Senders();
+  readonly #bigints = new Bigints();
 
   /** Throws RangeError on what is no cluster id. */
   constructor(cluster: ClusterId) {
-    this.#cluster = bytesOf(cluster);
+    this.#cluster = bytesOfId(cluster);
   }
 
   /**
@@ -162,7 +156,7 @@ export class ProgramReader {
     const view = new DataView(payload.buffer, payload.byteOffset, payload.byteLength);
     const wrong = this.#headFault(payload, view);
     if (wrong !== undefined) return wrong;
-    const sender = this.#senderOf(payload, view.getUint32(32, true));
+    const sender = this.#senders.at(payload, FROM_AT);
     if (sender.tag !== tag) {
       const text = `the subject says ${tag}, the publication ${sender.nodeId}`;
       return refusal("sender", text, sender.nodeId);
@@ -171,7 +165,7 @@ export class ProgramReader {
     const receiver = receiverIn(view, receivers, own);
     if (receiver === undefined || "refused" in receiver) return receiver;
     const entriesAt = PROGRAM_HEAD_SIZE + receivers * PROGRAM_RECEIVER_SIZE;
-    const entries = entriesIn(payload, view, entriesAt);
+    const entries = entriesIn(payload, view, entriesAt, this.#bigints);
     if ("refused" in entries) return { ...entries, from: sender.nodeId };
     const incarnation = view.getBigUint64(48, true) as Incarnation;
     return { from: sender.nodeId, incarnation, receiver, entries };
@@ -196,19 +190,10 @@ export class ProgramReader {
     }
     const least = PROGRAM_HEAD_SIZE + receivers * PROGRAM_RECEIVER_SIZE;
     if (length < least + entries * PROGRAM_ENTRY_SIZE) return refusal("form", "cut off");
-    if (!isAt(payload, 16, this.#cluster)) return refusal("cluster", "it is of another cluster");
+    if (!isAt(payload, CLUSTER_AT, this.#cluster)) {
+      return refusal("cluster", "it is of another cluster");
+    }
     return undefined;
-  }
-
-  #senderOf(payload: Uint8Array, key: number): KnownSender {
-    const known = this.#senders.get(key);
-    if (known !== undefined && isAt(payload, 32, known.bytes)) return known;
-    const bytes = payload.slice(32, 48);
-    const nodeId = hexOf(bytes) as NodeId;
-    const made = { bytes, nodeId, tag: tagOf(nodeId) };
-    if (this.#senders.size >= SENDERS_MAX) this.#senders.clear();
-    this.#senders.set(key, made);
-    return made;
   }
 }
 
@@ -233,7 +218,12 @@ function receiverIn(
   return found;
 }
 
-function entriesIn(payload: Uint8Array, view: DataView, start: number): ProgramEntry[] | Refusal {
+function entriesIn(
+  payload: Uint8Array,
+  view: DataView,
+  start: number,
+  bigints: Bigints,
+): ProgramEntry[] | Refusal {
   const { length } = payload;
   const count = view.getUint16(2, true);
   const entries: ProgramEntry[] = [];
@@ -246,7 +236,7 @@ function entriesIn(payload: Uint8Array, view: DataView, start: number): ProgramE
     const entry = {
       // The three bytes behind it must be 0, or there is no such kind.
       kind: view.getUint32(at + 20, true) as EntryKind,
-      srvid: view.getBigUint64(at, true),
+      srvid: bigints.of(view.getUint32(at, true), view.getUint32(at + 4, true)),
       program: view.getUint32(at + 8, true),
       value: view.getUint32(at + 12, true),
       data: size === 0 ? EMPTY : payload.subarray(dataAt, dataAt + size),
@@ -276,18 +266,4 @@ export function isEntry({ kind, srvid, program, value, data }: ProgramEntry): bo
     default:
       return false;
   }
-}
-
-function isAt(payload: Uint8Array, at: number, bytes: Uint8Array): boolean {
-  for (let i = 0; i < bytes.length; i++) if (payload[at + i] !== bytes[i]) return false;
-  return true;
-}
-
-function bytesOf(id: string): Uint8Array {
-  if (!/^[0-9a-f]{32}$/.test(id)) throw new RangeError(`Cannot write ${id}: it is no id`);
-  return Uint8Array.from({ length: 16 }, (_, i) => Number.parseInt(id.slice(2 * i, 2 * i + 2), 16));
-}
-
-function hexOf(bytes: Uint8Array): string {
-  return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }

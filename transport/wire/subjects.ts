@@ -5,6 +5,8 @@
  *   ctdbx.<cluster>.n.<tag>.from.<tag>           to one node            ctdbx.<cluster>.all.from.<tag>     to all nodes
  *   ctdbx.<cluster>.db.<db id>.from.<tag>        to those interested in a database
  *   ctdbx.<cluster>.ask.<tag>.from.<tag>         a client asks a node
+ *   ctdbx.<cluster>.r.<tag|all>.from.<tag>       records and messages of programs, to one node or to all
+ *   ctdbx.<cluster>.cl.<tag|any>.from.<tag>      frames of a program that uses NATS alone, to one node or to any
  *   ctdbx.<cluster>.ev.<topic>.from.<tag>        events as JSON, for monitors;  ev.cbor.<topic>: the same as CBOR
  *
  * Each token is of a narrow form, so none can hold a wildcard, a dot or a line break; parse takes exactly what build
@@ -16,7 +18,7 @@
 import type { DbId, Tag } from "./terms.ts";
 
 /** The classes of subjects. */
-export const SUBJECT_CLASSES = ["n", "all", "db", "ask", "ev", "ev.cbor"] as const;
+export const SUBJECT_CLASSES = ["n", "all", "db", "ask", "r", "cl", "ev", "ev.cbor"] as const;
 /** One of SUBJECT_CLASSES. */
 export type SubjectClass = (typeof SUBJECT_CLASSES)[number];
 
@@ -30,6 +32,18 @@ export type Subject =
     readonly from: Tag;
   }
   | { readonly cluster: string; readonly class: "db"; readonly to: DbId; readonly from: Tag }
+  | {
+    readonly cluster: string;
+    readonly class: "r";
+    readonly to: Tag | "all";
+    readonly from: Tag;
+  }
+  | {
+    readonly cluster: string;
+    readonly class: "cl";
+    readonly to: Tag | "any";
+    readonly from: Tag;
+  }
   | {
     readonly cluster: string;
     readonly class: "ev" | "ev.cbor";
@@ -50,6 +64,8 @@ const TO: Readonly<Record<Exclude<SubjectClass, "all">, RegExp>> = {
   "n": TAG,
   "db": DB,
   "ask": TAG,
+  "r": /^(?:all|[a-z2-7]{10})$/,
+  "cl": /^(?:any|[a-z2-7]{10})$/,
   "ev": TOPIC,
   "ev.cbor": TOPIC,
 };
@@ -87,6 +103,10 @@ export function parseSubject(subject: string): Subject | undefined {
     case "n":
     case "ask":
       return { cluster, class: name, to: to as Tag, from };
+    case "r":
+      return { cluster, class: name, to: to as Tag | "all", from };
+    case "cl":
+      return { cluster, class: name, to: to as Tag | "any", from };
     case "ev":
     case "ev.cbor":
       return { cluster, class: name, to, from };
@@ -103,6 +123,19 @@ export function subscriptionsOf(cluster: string, own: Tag, dbs: readonly DbId[])
     `${root}.all.from.*`,
     `${root}.ask.${own}.from.*`,
     ...dbs.map((db) => databaseSubscription(cluster, db)),
+  ];
+}
+
+/** What a node's data thread subscribes to: its own mail, what goes to all, and what programs ask it, or any node. */
+export function dataSubscriptionsOf(cluster: string, own: Tag): string[] {
+  if (!CLUSTER.test(cluster)) throw wrong("cluster", cluster, CLUSTER);
+  if (!TAG.test(own)) throw wrong("tag", own, TAG);
+  const root = `${ROOT}.${cluster}`;
+  return [
+    `${root}.r.${own}.from.*`,
+    `${root}.r.all.from.*`,
+    `${root}.cl.${own}.from.*`,
+    `${root}.cl.any.from.*`,
   ];
 }
 

@@ -14,14 +14,15 @@ import { ANSWER_MAX } from "../limits.ts";
 import { declare } from "../message.ts";
 import type { MessageOf } from "../message.ts";
 
-/** Longest arguments, characters of JSON. */
-const ARGS_MAX = 2048;
+/** Longest arguments, characters of JSON: the longest key fits, as base64. It must come in one piece. */
+const ARGS_MAX = 96 * 1024;
 
 /** Asks a node to do or show something. */
 export const ASK = declare("ask", {
   class: "ask",
   doc: "Client or node to node: do this, or show it. One who is to join asks so, too.",
   fromStrangers: true,
+  bytesMax: ARGS_MAX + 1024,
   fields: {
     verb: text("The verb, as on the local socket.", 64, "^[a-z][a-z_ ]*$"),
     args: text("Its arguments: a JSON object.", ARGS_MAX),

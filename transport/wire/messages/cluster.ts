@@ -13,8 +13,9 @@
  * Does NOT promise: any rule of acceptance; those are in actors/machines/cluster.
  */
 
-import { as, diskId, flag, ms, oneOf, optional, record, text, u32, u64 } from "../fields.ts";
+import { as, diskId, flag, list, ms, oneOf, optional, record, text, u32, u64 } from "../fields.ts";
 import type { Shaped } from "../fields.ts";
+import { since } from "../level.ts";
 import { DOCUMENT_MAX } from "../limits.ts";
 import { declare } from "../message.ts";
 import type { MessageOf } from "../message.ts";
@@ -157,6 +158,24 @@ export const DIGEST = declare("digest", {
 /** Leader to one node: what is in force, and the lease. */
 export type Digest = MessageOf<typeof DIGEST>;
 
+/** Nodes that one heartbeat tells of; further ones wait until those have gone. */
+export const LEFT_MAX = 64;
+/** What is still at a node. */
+export const LEFT_AT = record("LeftAt", "What is still at a node that stops or drains.", {
+  pnn: pnn("That node."),
+  count: u32("Records that it has, and slots that are not open; 0: it may go."),
+});
+/** What is still at a node. */
+export type LeftAt = Shaped<typeof LEFT_AT>;
+
+/** What homes know of nodes that stop. */
+export const LEFT = record("Left", "What the homes of the sender know to be at nodes that go.", {
+  generation: u64<Generation>("The view by which it is known."),
+  nodes: list("The nodes that stop or drain.", LEFT_AT, LEFT_MAX),
+});
+/** What homes know of nodes that stop. */
+export type Left = Shaped<typeof LEFT>;
+
 /** Node to leader and voters: I am here. */
 export const HEARTBEAT = declare("heartbeat", {
   class: "n",
@@ -171,6 +190,7 @@ export const HEARTBEAT = declare("heartbeat", {
     ),
     dsMs: optional(ms("The leader's clock in the last digest of that token.")),
     health: HEALTH,
+    left: since(2, optional(LEFT)),
   },
 });
 /** Node to leader and voters: I am here. */

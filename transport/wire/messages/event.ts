@@ -3,7 +3,10 @@
  *
  *   heartbeat  each second: how I am             cluster   something happened in the protocol, in words
  *   stats      each second: what I have done     state     the condition of a node has changed
- *                                                audit     somebody had something changed, and what came of it
+ *   databases, services  each second               audit     somebody had something changed, and what came of it
+ *                                                service   a check has another result than before
+ *                                                address   an address was taken, released, can be hosted by nobody
+ *                                                script    event scripts have been run
  *
  * Whoever may subscribe to `ctdbx.<cluster>.ev.>` can build a dashboard from these, without asking anybody anything.
  *
@@ -12,6 +15,7 @@
 
 import type { TProperties } from "typebox";
 import { flag, list, oneOf, optional, record, text } from "../fields.ts";
+import { DATABASE_NAME_MAX } from "../limits.ts";
 import { RUNSTATES } from "./cluster.ts";
 import {
   declareEvent,
@@ -22,6 +26,14 @@ import {
   measure,
   openWord,
 } from "./event_form.ts";
+import { ADDRESS_EVENT, ADDRESS_STATS, type AddressEvent } from "./event_addresses.ts";
+import { SCRIPT_EVENT, type ScriptEvent } from "./event_scripts.ts";
+import {
+  SERVICE_EVENT,
+  type ServiceEvent,
+  SERVICES_EVENT,
+  type ServicesEvent,
+} from "./event_services.ts";
 
 /** Between two heartbeats of a node, and between two of its statistics, ms. */
 export const EVENT_EVERY_MS = 1000;
@@ -201,6 +213,7 @@ export const STATS_EVENT = declareEvent("stats", {
     machine: MACHINE,
     store: STORE,
     shard: optional(SHARD),
+    addresses: optional(ADDRESS_STATS),
     process: PROCESS,
   },
 });
@@ -209,6 +222,61 @@ export type StatsEvent = EventOf<typeof STATS_EVENT>;
 /** The same without the head. */
 export type StatsFields = FieldsOf<typeof STATS_EVENT>;
 
+/** Databases that one event has rows of, at most: the busiest ones. */
+export const EVENT_DATABASES_MAX = 16;
+
+const FILES = record("Files", "Files of a persistent or replicated database at this node.", {
+  state: openWord("well; mending, slow: bad pages are mended; lost: no other node has them."),
+  seqnum: digits("Transactions in the database, as this node shows it."),
+  pages: measure("count", "Pages of the file."),
+  scrubAt: measure("count", "The page where the background scrub goes on."),
+  scrubbed: measure("count", "Pages that it has looked at."),
+  bad: measure("count", "Pages that were found damaged."),
+  mended: measure("count", "Pages that were mended from another node."),
+  anew: measure("count", "Files that were taken anew from another node."),
+  syncDone: measure("count", "Pages of a file that is taken over now that are here."),
+  syncPages: measure("count", "Pages of it that have to travel; 0: none is taken over."),
+});
+const DATABASE = record("Database", "One database at this node, since it is here.", {
+  name: text("Its name.", DATABASE_NAME_MAX),
+  state: openWord(
+    "ready, recovering, frozen (nothing may be served just now) or idle (no member).",
+  ),
+  records: measure("count", "Copies of records here, of whatever role."),
+  waiting: measure("count", "Operations of programs that wait now."),
+  opsOk: measure(
+    "count",
+    "Operations that the daemon did; programs that map the file need it for few.",
+  ),
+  opsFailed: measure("count", "Operations that were not done."),
+  opsUnknown: measure("count", "Operations that may have been done once, or not at all."),
+  movedIn: measure("count", "Records that came here."),
+  movedOut: measure("count", "Records that went elsewhere."),
+  slotsOpening: measure(
+    "count",
+    "Slots of which this node is home and that a recovery has not opened yet.",
+  ),
+  heldMs: measure(
+    "ms",
+    "How long a program holds up the record that is held up longest; 0: none is.",
+  ),
+  files: optional(FILES),
+});
+
+/** What the volatile databases of a node do. */
+export const DATABASES_EVENT = declareEvent("databases", {
+  doc: "Each second, from every node that has volatile databases: what is done in them.",
+  fields: {
+    count: measure("count", "Databases at this node."),
+    programs: measure("count", "Programs that are connected."),
+    databases: list("The busiest of them.", DATABASE, EVENT_DATABASES_MAX),
+  },
+});
+/** What the volatile databases of a node do. */
+export type DatabasesEvent = EventOf<typeof DATABASES_EVENT>;
+/** The same without the head. */
+export type DatabasesFields = FieldsOf<typeof DATABASES_EVENT>;
+
 /** All of them, in the order of docs/MONITORING.md. */
 export const EVENTS = [
   HEARTBEAT_EVENT,
@@ -216,13 +284,21 @@ export const EVENTS = [
   CLUSTER_EVENT,
   AUDIT_EVENT,
   STATS_EVENT,
+  DATABASES_EVENT,
+  SERVICE_EVENT,
+  SERVICES_EVENT,
+  ADDRESS_EVENT,
+  SCRIPT_EVENT,
 ] as const;
 /** The names of topics. */
 export type Topic = (typeof EVENTS)[number]["topic"];
 /** The names of topics. */
 export const TOPICS: readonly Topic[] = EVENTS.map(({ topic }) => topic);
 /** Any event. */
-export type AnyEvent = HeartbeatEvent | StateEvent | ClusterEvent | AuditEvent | StatsEvent;
+export type AnyEvent =
+  | (HeartbeatEvent | StateEvent | ClusterEvent | AuditEvent | StatsEvent)
+  | (DatabasesEvent | ServiceEvent | ServicesEvent)
+  | (AddressEvent | ScriptEvent);
 /** An event by its topic. */
 export interface EventByTopic {
   heartbeat: HeartbeatEvent;
@@ -230,6 +306,11 @@ export interface EventByTopic {
   cluster: ClusterEvent;
   audit: AuditEvent;
   stats: StatsEvent;
+  databases: DatabasesEvent;
+  service: ServiceEvent;
+  services: ServicesEvent;
+  address: AddressEvent;
+  script: ScriptEvent;
 }
 /** What an event of a topic says beyond its head. */
 export type FieldsByTopic = {

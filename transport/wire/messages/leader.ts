@@ -15,8 +15,9 @@ import type { Shaped } from "../fields.ts";
 import { since } from "../level.ts";
 import { declare } from "../message.ts";
 import type { MessageOf } from "../message.ts";
-import type { Version, VoterId } from "../terms.ts";
-import { ADMIN_FLAGS, NEWER_FLAGS, NODE } from "./document.ts";
+import type { DbId, Generation, Version, VoterId } from "../terms.ts";
+import { ADMIN_FLAGS, COMMIT_CFG, COPIES_MAX, DB_CFG, DB_COPIES } from "./document.ts";
+import { DB_MIN_IN_SYNC, DB_SETTINGS, NEWER_FLAGS, NODE, ZONE } from "./document.ts";
 import { givenName, inviteId, natsKey, pnn, USER } from "./membership.ts";
 
 /** The form of a verb's id: what asks makes it, 128 bits. */
@@ -80,6 +81,11 @@ const MEMBERSHIP_COMMANDS = [
     caps: NODE.properties.caps,
     why,
   }),
+  newer("SetZone", "Copies of a database go to different zones first.", {
+    verb: word("zone"),
+    pnn: pnn("The node."),
+    zone: optional(text("What fails together with it; missing: nothing is known.", 32, ZONE)),
+  }),
   newer("AddUser", "Somebody may use the bus.", {
     verb: word("user_add"),
     user: USER,
@@ -87,6 +93,56 @@ const MEMBERSHIP_COMMANDS = [
   newer("RemoveUser", "Somebody may use the bus no longer.", {
     verb: word("user_remove"),
     name: givenName("The user's name."),
+  }),
+] as const;
+
+const dbId = u32<DbId>("The database.");
+const epoch = u64<Version>("The epoch that is meant; a later one is left alone.");
+
+/** Commands about databases, which came with format 2. */
+const DATABASE_COMMANDS = [
+  newer("AttachDatabase", "A database is there from now on, if it is not yet.", {
+    verb: word("db_attach"),
+    dbId,
+    name: DB_CFG.properties.name,
+    databaseKind: DB_CFG.properties.kind,
+    copies: optional(DB_COPIES),
+    minInSync: optional(DB_MIN_IN_SYNC),
+    ...DB_SETTINGS,
+  }),
+  newer("DetachDatabase", "A database goes, with all that is in it.", {
+    verb: word("db_detach"),
+    dbId,
+    since: epoch,
+    why,
+  }),
+  newer("WipeDatabase", "All records of a database go; it begins a new epoch.", {
+    verb: word("db_wipe"),
+    dbId,
+    since: epoch,
+    why,
+  }),
+  newer("SetDatabase", "What is missing stays as it is.", {
+    verb: word("db_set"),
+    dbId,
+    copies: optional(DB_COPIES),
+    minInSync: optional(
+      u32("In-sync copies that a commit is to need; 0: more than half of the copies.", COPIES_MAX),
+    ),
+    ...DB_SETTINGS,
+  }),
+  newer("SetCopies", "Who keeps, leads, and is in sync: the plan of the leader's data thread.", {
+    verb: word("db_commit"),
+    dbId,
+    since: u64<Version>("The epoch that is meant; another one is left alone."),
+    from: u64<Version>("It was made from this: the version that changed it last, 0: nothing yet."),
+    isNewTerm: flag("Is the version that has this the primary's term?"),
+    commit: COMMIT_CFG,
+  }),
+  newer("Rehome", "Every home asks all members anew what they have: a recovery by hand.", {
+    verb: word("rehome"),
+    generation: u64<Generation>("The view that is meant; a later one is left alone."),
+    why,
   }),
 ] as const;
 
@@ -142,11 +198,20 @@ export const LEADER_COMMANDS = [
   }),
 ] as const;
 
-const COMMAND = choice("What is wanted.", [...LEADER_COMMANDS, ...MEMBERSHIP_COMMANDS]);
+const COMMAND = choice("What is wanted.", [
+  ...LEADER_COMMANDS,
+  ...MEMBERSHIP_COMMANDS,
+  ...DATABASE_COMMANDS,
+]);
+const verbOf = ({ properties }: { readonly properties: { readonly verb: unknown } }) =>
+  (properties.verb as { const: string }).const;
+/** The verbs of commands about databases. */
+export const DATABASE_VERBS: readonly string[] = DATABASE_COMMANDS.map(verbOf);
 /** The verbs of commands that are refused while the document's format is 1; `finalize` ends that. */
-export const FORMAT_2_VERBS: readonly string[] = MEMBERSHIP_COMMANDS.map(({ properties }) =>
-  (properties.verb as unknown as { const: string }).const
-).filter((verb) => verb !== "finalize");
+export const FORMAT_2_VERBS: readonly string[] = [
+  ...MEMBERSHIP_COMMANDS.map(verbOf).filter((verb) => verb !== "finalize"),
+  ...DATABASE_VERBS,
+];
 /** A command to a leader, told apart by `verb`. */
 export type LeaderCommand = Shaped<typeof COMMAND>;
 

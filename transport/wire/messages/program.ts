@@ -40,9 +40,9 @@ const ask = u32("Tells the answers to this question from others.");
 
 /** Receiver of data to their sender: I have everything before `next`. */
 export const MSG_ACK = declare("msg_ack", {
-  class: "n",
+  class: "r",
   since: 2,
-  doc: "Receiver of program messages to their sender: every 16 publications, or 10 ms later.",
+  doc: "Receiver of program messages to their sender: every 32 publications, or 50 ms later.",
   fields: {
     incarnation,
     to,
@@ -55,7 +55,7 @@ export type MsgAck = MessageOf<typeof MSG_ACK>;
 
 /** Only these, please. */
 export const MSG_INTEREST = declare("msg_interest", {
-  class: "n",
+  class: "r",
   since: 2,
   doc:
     "Node to who sends it program messages: which srvids are registered here. Until acknowledged, repeated.",
@@ -71,7 +71,7 @@ export type MsgInterest = MessageOf<typeof MSG_INTEREST>;
 
 /** I know what you have. */
 export const MSG_INTEREST_ACK = declare("msg_interest_ack", {
-  class: "n",
+  class: "r",
   since: 2,
   doc: "Answer to MSG_INTEREST; a registration is done when all who were told have answered.",
   fields: { incarnation, to, version },
@@ -81,7 +81,7 @@ export type MsgInterestAck = MessageOf<typeof MSG_INTEREST_ACK>;
 
 /** How many programs of yours are such? */
 export const MSG_COUNT_ASK = declare("msg_count_ask", {
-  class: ["n", "all"],
+  class: "r",
   since: 2,
   doc: "Node to one or all: how many programs have all of this? Asked again until answered.",
   fields: {
@@ -99,7 +99,7 @@ export type MsgCountAsk = MessageOf<typeof MSG_COUNT_ASK>;
 
 /** So many. */
 export const MSG_COUNT = declare("msg_count", {
-  class: "n",
+  class: "r",
   since: 2,
   doc: "Answer to MSG_COUNT_ASK.",
   fields: { incarnation, ask, count: u32("How many.") },

@@ -22,11 +22,19 @@ export const RECORD_CALLS_MAX = 4096;
 export const RECORD_RESULT_MAX = 1024;
 /** Name of a procedure, characters. */
 export const PROCEDURE_NAME_MAX = 64;
+/** The form of a procedure's name: printable ASCII without a blank; a program's has a slash and its version. */
+export const PROCEDURE_NAME: string = `^[!-~]{1,${PROCEDURE_NAME_MAX}}$`;
 /** Keys in one question about several. */
 export const RECORD_KEYS_MAX = 256;
+/** Who waits for one key: one place for each node. */
+export const QUEUE_MAX = 4096;
 
 /** A field that several messages have. */
-export const key = text("The key, one character U+0000 .. U+00FF for each byte.", KEY_MAX);
+export const key = text(
+  "The key, one character U+0000 .. U+00FF for each byte.",
+  KEY_MAX,
+  "^[\\u0000-\\u00ff]*$",
+);
 /** A field that several messages have. */
 export const rid = u32("The requester's number of the request; its life never uses it again.");
 /** A field that several messages have. */
@@ -69,12 +77,16 @@ export const COPY = record("Copy", "A copy of a record, with all that belongs to
   calls: list("Proofs of executed calls.", CALL_PROOF, RECORD_CALLS_MAX),
 });
 
-/** What a member says of its copy in a recovery. */
+/** A field that several messages have. */
+export const held = optional(bytes("Locks that living clients of members hold on the key."));
+
+/** What a member says of its copy in a recovery; of a tid of zero: it has none, and only `held` counts. */
 export const STAND = record("Stand", "What a member says of its copy in a recovery.", {
   tid: as("Of the copy.", TID),
   rsn: u64<Rsn>("Of the copy."),
   owner: flag("Is the member its owner?"),
   empty: flag("Is it empty?"),
+  held,
 });
 
 /** A slot whose table is asked for. */
@@ -95,7 +107,12 @@ export const TABLE_ENTRY = record("TableEntry", "What a home knows of a key.", {
     rid,
     empty: flag("Does the key not exist yet?"),
   })),
-  queue: list("Who waits.", record("Place", "A request that waits.", { of: MEMBER, rid }), 4096),
+  held,
+  queue: list(
+    "Who waits.",
+    record("Place", "A request that waits.", { of: MEMBER, rid }),
+    QUEUE_MAX,
+  ),
 });
 /** A slot, and since when its home has it. */
 export const SLOT_NAME = record("SlotName", "A slot, and since when its home has it.", {

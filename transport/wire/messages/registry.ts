@@ -9,11 +9,15 @@
 import type { TProperties } from "typebox";
 import { LEVEL } from "../level.ts";
 import type { Declaration, MessageOf } from "../message.ts";
+import * as address from "./address.ts";
 import * as ask from "./ask.ts";
 import * as cluster from "./cluster.ts";
+import { COMMITS } from "./commit.ts";
 import * as leader from "./leader.ts";
 import * as metadata from "./metadata.ts";
 import * as program from "./program.ts";
+import { RECORDS } from "./record.ts";
+import * as resource from "./resource.ts";
 
 const OF_CLUSTER = [
   cluster.PROBE,
@@ -28,6 +32,18 @@ const OF_CLUSTER = [
   cluster.VIEW_ASK,
   cluster.VIEW,
   cluster.DEAD,
+] as const;
+const OF_ADDRESSES = [
+  address.ADDRESS_ASK,
+  address.ADDRESS_ORDER,
+  address.ADDRESS_REPORT,
+  address.ADDRESS_CLEAR,
+] as const;
+const OF_RESOURCES = [
+  resource.RESOURCE_ASK,
+  resource.RESOURCE_ORDER,
+  resource.RESOURCE_REPORT,
+  resource.RESOURCE_CLEAR,
 ] as const;
 const OF_ASK = [ask.ASK, ask.ANSWER] as const;
 const OF_LEADER = [leader.LEADER_ASK, leader.LEADER_ANSWER] as const;
@@ -61,6 +77,10 @@ export type LeaderMessage = MessageOf<(typeof OF_LEADER)[number]>;
 export type MetadataMessage = MessageOf<(typeof OF_METADATA)[number]>;
 /** What nodes say of messages between programs. */
 export type ProgramMessage = MessageOf<(typeof OF_PROGRAMS)[number]>;
+/** What leader, nodes and supervisors say of public addresses. */
+export type AddressMessage = MessageOf<(typeof OF_ADDRESSES)[number]>;
+/** What leader, nodes and supervisors say of resources of programs. */
+export type ResourceMessage = MessageOf<(typeof OF_RESOURCES)[number]>;
 /** A question to a node, or its answer. */
 export type AskMessage = MessageOf<(typeof OF_ASK)[number]>;
 /** Any message that this version knows. */
@@ -69,6 +89,8 @@ export type Message =
   | LeaderMessage
   | MetadataMessage
   | ProgramMessage
+  | AddressMessage
+  | ResourceMessage
   | AskMessage;
 
 /** A declaration whose fields do not matter. */
@@ -83,10 +105,18 @@ export const GROUPS: readonly {
   { title: "Asked of the leader", declarations: OF_LEADER },
   { title: "Free metadata", declarations: OF_METADATA },
   { title: "Messages between programs", declarations: OF_PROGRAMS },
+  { title: "Public addresses", declarations: OF_ADDRESSES },
+  { title: "Resources of programs", declarations: OF_RESOURCES },
   { title: "Asked of a node", declarations: OF_ASK },
 ];
 
-/** All declarations by kind. */
+/**
+ * Declared like messages, but they travel in layouts of their own (record_layout.ts, commit_layout.ts): no envelope
+ * holds one.
+ */
+export const LAID_OUT: readonly SomeDeclaration[] = [RECORDS, COMMITS];
+
+/** All declarations of what envelopes hold, by kind. */
 export const DECLARATIONS: ReadonlyMap<string, SomeDeclaration> = new Map(
   GROUPS.flatMap(({ declarations }) => declarations).map((one) => [one.kind, one]),
 );

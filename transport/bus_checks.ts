@@ -19,9 +19,14 @@ export const SUBJECT_MAX = 255;
 const TOKEN = /^[!-)+-\-/-=?-~]+$/;
 const TOKENS = /^[!-)+-\-/-=?-~]+(?:\.[!-)+-\-/-=?-~]+)*$/;
 
+/** Can it be published to? A server lets others name more than that as the place of an answer. */
+export function isSubject(subject: string): boolean {
+  return subject.length <= SUBJECT_MAX && TOKENS.test(subject);
+}
+
 /** Throws RangeError on what cannot be published to. */
 export function checkSubject(subject: string): void {
-  if (subject.length > SUBJECT_MAX || !TOKENS.test(subject)) throw odd("publish to", subject);
+  if (!isSubject(subject)) throw odd("publish to", subject);
 }
 
 /** Throws RangeError on what cannot be subscribed to. */

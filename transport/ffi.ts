@@ -75,6 +75,15 @@ export interface Libc {
   bootMs(): number;
   /** The process that connected a unix socket: [pid, uid]; undefined when the descriptor is none. */
   peerOf(fd: number): readonly [number, number] | undefined;
+  /** CLOEXEC is added to the type. */
+  socket(family: number, type: number, protocol: number): number;
+  bind(fd: number, address: Uint8Array): number;
+  /** Sends all of `bytes`, or nothing; never waits (EAGAIN). */
+  sendto(fd: number, bytes: Uint8Array, to: Uint8Array): number;
+  /** One message; never waits (EAGAIN). What does not fit is cut off, and the result is the length it had. */
+  recv(fd: number, bytes: Uint8Array): number;
+  /** `argument` is read, and written to. */
+  ioctl(fd: number, request: number, argument: Uint8Array): number;
   getpid(): number;
   gettid(): number;
   tgkill(pid: number, tid: number, signal: number): number;
@@ -123,6 +132,7 @@ export const ERRNO = {
   EBUSY: 16,
   EEXIST: 17,
   ENOTDIR: 20,
+  ENODEV: 19,
   EINVAL: 22,
   ENFILE: 23,
   EMFILE: 24,
@@ -185,6 +195,11 @@ const STX_MODE_AT = 28;
 /** getsockopt(2). */
 const SOL_SOCKET = 1;
 const SO_PEERCRED = 17;
+/** socket(2), sendto(2), recv(2). */
+const SOCK_CLOEXEC = 0o2000000;
+const MSG_TRUNC = 0x20;
+const MSG_DONTWAIT = 0x40;
+const MSG_NOSIGNAL = 0x4000;
 /** clock_gettime(2); its struct timespec is 16 bytes, seconds and nanoseconds, 64 bits each. */
 const CLOCK_BOOTTIME = 7;
 const TIMESPEC_WORDS = 4;
@@ -243,11 +258,25 @@ function bindLibc(runtime: FfiRuntime): Libc {
       const seconds = (time[1] as number) * TWO_32 + (time[0] as number);
       return seconds * 1000 + (time[2] as number) / 1e6;
     },
-    peerOf: (fd) => peerOf(c, fd),
+    ...socketCalls(c),
     getpid: () => Number(c.getpid()),
     gettid: () => Number(c.gettid()),
     tgkill: (pid, tid, signal) => Number(c.tgkill(pid, tid, signal)),
     interruptible: (signal) => interruptible(runtime, signal),
+  };
+}
+
+function socketCalls(
+  c: FfiRuntime["symbols"],
+): Pick<Libc, "peerOf" | "socket" | "bind" | "sendto" | "recv" | "ioctl"> {
+  return {
+    peerOf: (fd) => peerOf(c, fd),
+    socket: (family, type, protocol) => Number(c.socket(family, type | SOCK_CLOEXEC, protocol)),
+    bind: (fd, address) => Number(c.bind(fd, address, address.length)),
+    sendto: (fd, bytes, to) =>
+      Number(c.sendto(fd, bytes, bytes.length, MSG_DONTWAIT | MSG_NOSIGNAL, to, to.length)),
+    recv: (fd, bytes) => Number(c.recv(fd, bytes, bytes.length, MSG_DONTWAIT | MSG_TRUNC)),
+    ioctl: (fd, request, argument) => Number(c.ioctl(fd, request, argument)),
   };
 }
 

@@ -4,8 +4,8 @@
  * Types: `buf` a typed array, `addr` an address as a number, `i32 u32 i64 u64` integers (64-bit
  * ones as numbers below 2^53), `mutex` an address in the form that the runtime passes fastest.
  *
- * Does NOT promise: that a variadic function works with floating-point arguments (open and fcntl
- * get none).
+ * Does NOT promise: that a variadic function works with floating-point arguments (open, fcntl
+ * and ioctl get none).
  */
 
 /** What an argument or a result is. */
@@ -40,6 +40,11 @@ export const SIGNATURES = {
   pthread_mutex_consistent: ["mutex", "i32"],
   clock_gettime: ["i32 buf", "i32"],
   getsockopt: ["i32 i32 i32 buf buf", "i32"],
+  socket: ["i32 i32 i32", "i32"],
+  bind: ["i32 buf u32", "i32"],
+  sendto: ["i32 buf u64 i32 buf u32", "i64"],
+  recv: ["i32 buf u64 i32", "i64"],
+  ioctl: ["i32 u64 buf", "i32"],
   getpid: ["", "i32"],
   gettid: ["", "i32"],
   tgkill: ["i32 i32 i32", "i32"],

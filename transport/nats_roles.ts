@@ -3,7 +3,7 @@
  *
  *   node      says what is from itself, to nodes, databases and monitors; hears its own mail; reaches the lock
  *   monitor   hears events, says nothing
- *   client    asks nodes, hears the answers and events
+ *   client    asks nodes and uses databases through them, hears the answers and events
  *   admin     the same on the bus; nodes let it ask for more
  *   gone      a node that has left: may ask nodes how things are, and so hear that it has left
  *
@@ -44,7 +44,7 @@ export interface Permissions {
   /** Empty: nothing at all. */
   readonly publish: readonly string[];
   readonly subscribe: readonly string[];
-  /** May it answer whoever asks it, once, wherever the answer is wanted? */
+  /** May it answer whoever asks it, wherever the answer is wanted, and go on for ANSWER_TIME? */
   readonly answers: boolean;
 }
 
@@ -53,7 +53,7 @@ export const ACCOUNT = "CTDBX";
 export const LOCK_ACCOUNT = "CTDBX_LOCK";
 /** Users of one server: nodes, invitations, and all others. */
 export const NATS_USERS_MAX = 4096;
-/** A question can be answered for so long. */
+/** A question can be answered for so long, as often as need be: a program's session is one reply subject. */
 const ANSWER_TIME = "2m";
 
 /** What a document says of those who may connect; every document does. */
@@ -119,6 +119,8 @@ export function permissionsOf(
           `${root}.all.from.${tag}`,
           `${root}.db.*.from.${tag}`,
           `${root}.ask.*.from.${tag}`,
+          `${root}.r.*.from.${tag}`,
+          `${root}.cl.*.from.${tag}`,
           `${root}.ev.*.from.${tag}`,
           `${root}.ev.cbor.*.from.${tag}`,
           ...lockServices(cluster),
@@ -128,6 +130,10 @@ export function permissionsOf(
           `${root}.all.from.*`,
           `${root}.db.*.from.*`,
           `${root}.ask.${tag}.from.*`,
+          `${root}.r.${tag}.from.*`,
+          `${root}.r.all.from.*`,
+          `${root}.cl.${tag}.from.*`,
+          `${root}.cl.any.from.*`,
           ...events,
           lockKey(cluster),
           inboxes,
@@ -145,7 +151,7 @@ export function permissionsOf(
     case "client":
     case "admin":
       return {
-        publish: [`${root}.ask.*.from.${tag}`],
+        publish: [`${root}.ask.*.from.${tag}`, `${root}.cl.*.from.${tag}`],
         subscribe: [...events, inboxes],
         answers: false,
       };
@@ -207,7 +213,7 @@ export function permissionsText({ publish, subscribe, answers }: Permissions): s
     `  publish: ${say}`,
     `  subscribe: {\n${listText(subscribe)}  }`,
   ];
-  if (answers) lines.push(`  allow_responses: { max: 1, expires: "${ANSWER_TIME}" }`);
+  if (answers) lines.push(`  allow_responses: { max: -1, expires: "${ANSWER_TIME}" }`);
   return [...lines, "}", ""].join("\n");
 }
 

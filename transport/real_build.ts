@@ -4,8 +4,10 @@
  *   sources   cli/main.ts, each thread in a file of its own beside the one that starts it
  *   bundle    ctdbx.js      one file for Bun and Deno   }  it starts itself as a thread;
  *   binary    ctdbx         the same, with Bun inside   }  cli/threads.ts tells which one
+ *   folder    main.js, each thread in a file of its own, and what they share, all in one folder
  *
- * build/binary.ts and build/bundle.ts put the stamp in the place of CTDBX_BUILD; from sources there is none.
+ * What packs it (build/binary.ts, bundle.ts, folder.ts) puts the stamp in the place of CTDBX_BUILD; from sources there
+ * is none.
  *
  * Does NOT promise: that the commit of a checkout with changes says what was in it; it ends in "+" then.
  */
@@ -22,7 +24,7 @@ export interface EmbeddedNats {
 
 /** The stamp of a packed program. */
 export interface Build {
-  readonly kind: "binary" | "bundle";
+  readonly kind: "binary" | "bundle" | "folder";
   /** Of git, short, "+" when files differed from it; absent: built outside of a checkout. */
   readonly commit?: string;
   /** Absent: there is none inside. */
@@ -38,12 +40,13 @@ export function thisBuild(): Build | undefined {
 }
 
 /**
- * Where the thread `name` of a module is: NAME.ts beside it, or the packed program itself. `from` is the module's own
- * import.meta.url.
+ * Where the thread `name` of a module is: NAME.ts beside it, NAME.js in a folder, or the packed program itself. `from`
+ * is the module's own import.meta.url.
  */
 export function threadUrl(name: string, from: string): URL {
+  const kind = thisBuild()?.kind;
+  if (kind === undefined) return new URL(`./${name}.ts`, from);
+  if (kind === "folder") return new URL(`./${name}.js`, from);
   // What follows the question mark tells Deno's threads apart; Bun tells them by their workerData.
-  return thisBuild() === undefined
-    ? new URL(`./${name}.ts`, from)
-    : new URL(`?thread=${name}`, from);
+  return new URL(`?thread=${name}`, from);
 }

@@ -18,8 +18,10 @@
 import { type Msg, type NatsConnection, NatsConnectionImpl, setTransportFactory } from "nats";
 import { checkPattern, checkPayload, checkSubject, checkWait } from "./bus_checks.ts";
 import { Refusals, requestError, tooLate } from "./real_bus_refusals.ts";
+import { isNotAllowed } from "./real_errors.ts";
 import { type BusLogin, readLogin } from "./real_nats_login.ts";
 import { addressOf, NatsSocket, reasonOf } from "./real_nats_socket.ts";
+import { Heads, NatsWire } from "./real_nats_wire.ts";
 import { CtdbxError } from "./wire/errors.ts";
 import { MESSAGE_MAX } from "./wire/limits.ts";
 import type { Bus, BusMessage, BusStatus, Clock, Dice, Log } from "./world.ts";
@@ -69,11 +71,16 @@ export class RealBus implements Bus {
   /** What waits for an answer fails with it when the connection is cut. */
   readonly #waits = new Set<(error: CtdbxError) => void>();
   #client: NatsConnection | undefined;
+  /** Of the client that is up. */
+  #wire: NatsWire | undefined;
+  readonly #heads = new Heads();
   #status: BusStatus = "disconnected";
   #payloadMax = MESSAGE_MAX;
   #trouble: string | undefined = "not connected yet";
   #stopWaiting: () => void = () => {};
   #tries = 0;
+  /** Of the last tries, so many were refused one after the other. */
+  #refused = 0;
   readonly #refusals: Refusals;
 
   constructor(options: BusOptions) {
@@ -94,9 +101,19 @@ export class RealBus implements Bus {
     return this.#payloadMax;
   }
 
+  get waiting(): number {
+    return this.#wire?.waiting ?? 0;
+  }
+
   /** Why it is not connected, or what the server forbids although it is; a phrase. Undefined: all is well. */
   get trouble(): string | undefined {
     return this.#trouble ?? this.#refusals.trouble;
+  }
+
+  /** Nobody lets us in: each server has refused the log-in when it was tried last; or what we ask for is forbidden. */
+  get isRefused(): boolean {
+    if (this.#status === "connected") return this.#refusals.trouble !== undefined;
+    return this.#refused >= this.#options.servers.length;
   }
 
   /** The client's connection, for what the port does not offer (real_kv.ts); another one after each cut. */
@@ -105,15 +122,10 @@ export class RealBus implements Bus {
   }
 
   publish(subject: string, payload: Uint8Array, reply?: string): void {
-    checkSubject(subject);
-    if (reply !== undefined) checkSubject(reply);
+    const head = this.#heads.of(subject, reply);
     checkPayload(subject, payload, this.#payloadMax);
-    this.#alive(`publish to ${subject}`);
-    const client = this.#client;
-    // A client that has just died says so by a throw, a moment before we are told.
-    if (client === undefined || client.isClosed()) return;
-    // The client keeps what it is given until the turn ends; the caller may use its buffer again at once.
-    client.publish(subject, payload.slice(), reply === undefined ? {} : { reply });
+    if (this.#status === "closed") this.#alive(`publish to ${subject}`);
+    this.#wire?.publish(head, payload);
   }
 
   subscribe(pattern: string, onMessage: (message: BusMessage) => void): () => void {
@@ -136,7 +148,7 @@ export class RealBus implements Bus {
     checkWait(timeoutMs);
     const what = `ask ${subject}`;
     const client = this.#connected(what);
-    const answer = client.request(subject, payload.slice(), { timeout: timeoutMs });
+    const answer = client.request(subject, new Uint8Array(payload), { timeout: timeoutMs });
     try {
       return messageOf(await this.#orCut(what, answer));
     } catch (error) {
@@ -192,7 +204,9 @@ export class RealBus implements Bus {
         this.#up(client, server);
         return;
       } catch (error) {
-        this.#trouble = reasonOf(server, this.#refusals.loginWords(error) ?? error);
+        const refused = this.#refusals.loginWords(error);
+        this.#refused = refused === undefined && !isNotAllowed(error) ? 0 : this.#refused + 1;
+        this.#trouble = reasonOf(server, refused ?? error);
         if (said !== this.#trouble) log.write("warning", `No NATS: ${this.#trouble}`, { server });
         said = this.#trouble;
       }
@@ -230,7 +244,11 @@ export class RealBus implements Bus {
 
   #up(client: NatsConnection, server: string): void {
     this.#client = client;
+    this.#wire = new NatsWire(
+      client instanceof NatsConnectionImpl ? client.protocol : undefined,
+    );
     this.#tries = 0;
+    this.#refused = 0;
     this.#trouble = undefined;
     this.#refusals.clear();
     this.#payloadMax = Math.min(client.info?.max_payload ?? MESSAGE_MAX, MESSAGE_MAX);
@@ -258,7 +276,9 @@ export class RealBus implements Bus {
       const { thrownOut } = this.#refusals;
       const stale = thrownOut ?? "the server does not answer pings";
       if (event.type === "staleConnection") this.#down(client, stale);
-      if (event.type === "disconnect") this.#down(client, thrownOut ?? "the connection was cut");
+      if (event.type === "disconnect") {
+        this.#down(client, thrownOut ?? this.#wire?.fault ?? "the connection was cut");
+      }
     }
   }
 
@@ -274,6 +294,7 @@ export class RealBus implements Bus {
 
   #drop(why: string): void {
     this.#client = undefined;
+    this.#wire = undefined;
     this.#trouble = why;
     for (const subscription of this.#subscriptions) {
       subscription.end = undefined;

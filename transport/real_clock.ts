@@ -8,10 +8,8 @@
  * that stops. Whoever acts when a timer fires looks at `nowMs` then.
  */
 import { type Libc, openLibc } from "./ffi.ts";
+import { startTimer } from "./real_timer.ts";
 import type { Clock } from "./world.ts";
-
-/** setTimeout() takes no more, ms; longer waits are made of several. */
-const TIMER_MAX_MS = 2 ** 31 - 1;
 
 /** The clock of this machine. */
 export class RealClock implements Clock {
@@ -30,21 +28,6 @@ export class RealClock implements Clock {
   }
 
   after(delayMs: number, fire: () => void): () => void {
-    if (!(delayMs >= 0 && delayMs < Infinity)) {
-      throw new RangeError(`Cannot wait: delayMs must be 0 or more and finite, is ${delayMs}`);
-    }
-    const dueMs = this.nowMs() + delayMs;
-    let timer: ReturnType<typeof setTimeout>;
-    const look = () => {
-      // Runtimes count whole milliseconds and may be one early: look again then.
-      const leftMs = dueMs - this.nowMs();
-      if (leftMs <= 0) fire();
-      else arm(leftMs);
-    };
-    const arm = (leftMs: number) => {
-      timer = setTimeout(look, Math.min(Math.ceil(leftMs), TIMER_MAX_MS));
-    };
-    arm(delayMs);
-    return () => clearTimeout(timer);
+    return startTimer(() => this.nowMs(), delayMs, fire);
   }
 }

@@ -13,6 +13,7 @@
  */
 import {
   closeSync,
+  constants,
   fstatSync,
   mkdirSync,
   openSync,
@@ -40,7 +41,8 @@ export class RealDisk implements Disk {
     const what = `Cannot read ${path}`;
     let fd: number;
     try {
-      fd = openSync(path, "r");
+      // A pipe would wait here for somebody who writes.
+      fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
     } catch (error) {
       if (systemCode(error) === "ENOENT") return undefined;
       throw nodeError(what, error);
@@ -120,6 +122,7 @@ export class RealDisk implements Disk {
 function readAll(what: string, fd: number): Uint8Array {
   const stat = fstatSync(fd);
   if (stat.isDirectory()) throw new CtdbxError("io", `${what}: it is a folder`);
+  if (!stat.isFile()) throw new CtdbxError("io", `${what}: it is no regular file`);
   checkContents(what, stat.size);
   const bytes = new Uint8Array(stat.size);
   let size = 0;

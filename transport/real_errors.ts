@@ -30,10 +30,16 @@ export function systemCode(error: unknown): string | undefined {
   return typeof code === "string" ? code : undefined;
 }
 
+/** Does the runtime itself not let this program do it? Deno's permissions. */
+export function isNotAllowed(error: unknown): boolean {
+  return error instanceof Error && error.name === "NotCapable";
+}
+
 /** `what` is the sentence so far: "Cannot read /x". */
 export function nodeError(what: string, error: unknown): CtdbxError {
   if (error instanceof CtdbxError) return error;
   const name = systemCode(error);
   const text = name ?? (error instanceof Error ? error.message : String(error));
-  return new CtdbxError(CODES[name ?? ""] ?? "io", `${what}: ${text}`, { cause: error });
+  const code = isNotAllowed(error) ? "denied" : CODES[name ?? ""] ?? "io";
+  return new CtdbxError(code, `${what}: ${text}`, { cause: error });
 }

@@ -33,8 +33,12 @@ export class RealHost implements Host {
     return isAlive(pid);
   }
 
-  listen(path: string, onStream: (stream: Stream) => StreamEvents): Promise<() => Promise<void>> {
-    return listenAt(this.#libc, path, onStream);
+  listen(
+    path: string,
+    onStream: (stream: Stream) => StreamEvents,
+    isSure = false,
+  ): Promise<() => Promise<void>> {
+    return listenAt(this.#libc, path, onStream, isSure);
   }
 
   dial(path: string, events: StreamEvents): Promise<Stream> {

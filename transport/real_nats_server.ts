@@ -11,6 +11,7 @@
  * Does NOT promise: that the port is still free when the server comes back on it after a stop.
  */
 import { accessSync, constants } from "node:fs";
+import { availableParallelism } from "node:os";
 import { delimiter, join } from "node:path";
 import process from "node:process";
 import { natsConfig, type NatsServerOptions } from "./nats_config.ts";
@@ -126,6 +127,7 @@ export async function startNatsServer(parts: NatsParts, start: NatsStart): Promi
   // It logs on standard error; the shell is gone once it runs.
   const command = ["/bin/sh", "-c", 'exec "$0" "$@" 2>&1', program, "-c", config];
   const child = await parts.host.start(command, {
+    env: natsEnv(process.env, availableParallelism()),
     onLine: (line) => {
       birth.hear(line);
       start.onLine?.(line);
@@ -151,6 +153,21 @@ export async function startNatsServer(parts: NatsParts, start: NatsStart): Promi
     leafPort,
     stop: () => stopChild(parts.clock, child),
   };
+}
+
+/**
+ * The environment of a server beside a node: it gets half of the cores, one at least, unless GOMAXPROCS says another
+ * number. With all of them its threads wake each other up for each message, and take the cores from the node for it.
+ */
+export function natsEnv(
+  env: Readonly<Record<string, string | undefined>>,
+  cores: number,
+): Record<string, string> {
+  const known = Object.entries(env).filter((entry): entry is [string, string] =>
+    entry[1] !== undefined
+  );
+  const least = String(Math.max(1, Math.floor(cores / 2)));
+  return { GOMAXPROCS: least, ...Object.fromEntries(known) };
 }
 
 /** Follows the first lines of a server until all its ports are known. */

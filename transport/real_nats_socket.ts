@@ -2,7 +2,8 @@
  * The socket under the NATS client: what the client calls its transport.
  *
  *   connect: dial -> the server's first line, INFO, within a second -> TLS, where it is wanted -> all bytes on to the
- *            client's parser
+ *            client's parser: by turns of its reader while it logs in, then in the turn in which they come
+ *   publish: what a turn publishes is put together in one buffer, and leaves at the end of the turn in one write
  *
  * The client's own transport will not do for a daemon: it takes its listeners off a socket that it destroys, and on
  * Deno a reset that comes then is an error nobody catches, which ends the process; it waits for a full socket to be
@@ -14,47 +15,21 @@
 import { connect, isIP, type Socket } from "node:net";
 import { connect as connectTls, type TLSSocket } from "node:tls";
 import { systemCode } from "./real_errors.ts";
+import { TLS_CUT, TLS_DEMANDED, TLS_LACKING, tlsWords } from "./real_nats_tls.ts";
+import { nodeSocket, type OpenSocket, type SocketEvents, theseSockets } from "./real_socket.ts";
 
 /** A server that says nothing for so long is hung, ms: the kernel still accepts for it. */
 const GREETING_MS = 1000;
 /** Longest first line, bytes. */
 const GREETING_MAX = 65536;
 /** Bytes that the server has not taken; beyond, it counts as gone. 64 MiB. */
-const PENDING_MAX = 64 * 1024 * 1024;
+export const PENDING_MAX = 64 * 1024 * 1024;
+/** What a turn publishes is put together up to this, bytes; a larger buffer is not kept. */
+const OUT_SIZE = 64 * 1024;
+/** Around a payload: its length, and two ends of line. */
+const PUB_MORE = 24;
+const [CR, LF, ZERO] = [13, 10, 48];
 const PORT = 4222;
-const TLS_DEMANDED = "it demands TLS: name its authority in [nats] tls = { ca = ... }";
-/** TLS 1.3 judges our certificate after the handshake; the alert is lost when we write into a closed socket. */
-const TLS_CUT =
-  "it hangs up as soon as TLS stands: perhaps it wants a certificate of ours that it trusts: tls.cert and tls.key";
-const TLS_LACKING = "it does not speak TLS, which [nats] tls asks for";
-/** What can be wrong with TLS, by the words of the runtimes. */
-const TLS_WORDS: readonly (readonly [RegExp, (name: string) => string])[] = [
-  [
-    /CERT_HAS_EXPIRED|certificate (?:has )?expired|Expired/i,
-    () => "its certificate has expired; a new one, or the clock here is wrong",
-  ],
-  [
-    /NOT_YET_VALID|not yet valid|NotValidYet/i,
-    () => "its certificate is not valid yet; is the clock here right?",
-  ],
-  [
-    /ALTNAME|altnames|not valid for name|NotValidForName/i,
-    (name) => `its certificate is not for ${name}; a new one, or tls.server_name`,
-  ],
-  [
-    /SELF_SIGNED|self.signed|UNABLE_TO|unable to|UnknownIssuer|issuer|UNTRUSTED/i,
-    () => "its certificate is of an authority that is not trusted; is tls.ca the right one?",
-  ],
-  [
-    /certificate.required|bad.certificate|handshake.failure|CertificateRequired/i,
-    () => "it wants a certificate of ours that it trusts: tls.cert and tls.key",
-  ],
-  [
-    /KEY_VALUES_MISMATCH|no.start.line|PEM|Invalid CA|asn1|bad base64|invalid.*(?:key|cert)/i,
-    () => "a file of ours is no certificate or key, or they do not belong together",
-  ],
-];
-
 /** What TLS needs, as texts of PEM files. */
 export interface TlsTexts {
   /** Authorities that may vouch for the server; the runtime's when absent. */
@@ -76,9 +51,21 @@ export class NatsSocket implements AsyncIterable<Uint8Array> {
   readonly lang = "ctdbx";
   readonly version = "1";
   closeError?: Error;
-  #socket: Socket | undefined;
+  /** What the server has said that cannot be, a phrase. */
+  fault: string | undefined;
+  #socket: OpenSocket | undefined;
+  #onBytes: (bytes: Uint8Array) => void = () => {};
+  /** For the reader that goes by turns. */
   #arrived: Uint8Array[] = [];
   #wake: () => void = () => {};
+  /** Has the reader had all that came, and waits? */
+  #isIdle = false;
+  /** Who takes what comes when the reader is idle; undefined: the reader does. */
+  #wanted: ((bytes: Uint8Array) => void) | undefined;
+  #direct: ((bytes: Uint8Array) => void) | undefined;
+  /** What this turn has published. */
+  #out = new Uint8Array(OUT_SIZE);
+  #outAt = 0;
   #isUp = false;
   #isOver = false;
   #isEncrypted = false;
@@ -100,19 +87,18 @@ export class NatsSocket implements AsyncIterable<Uint8Array> {
     const tls = options.tls ?? undefined;
     const callOff = this.#limit();
     try {
-      const { socket, heard, line } = await this.#greeted(server);
+      const made: { plain?: Socket } = {};
+      const line = await this.#greeted(server, tls === undefined ? undefined : made);
       const demands = /"tls_required"\s*:\s*true/.test(line);
       const offers = demands || /"tls_available"\s*:\s*true/.test(line);
       if (demands && tls === undefined) throw new Error(TLS_DEMANDED);
       if (tls !== undefined && !offers) throw new Error(TLS_LACKING);
-      this.#socket = tls === undefined ? socket : await this.#secured(socket, server.hostname, tls);
-      this.#socket.on("data", (more: Uint8Array) => {
-        this.#hasAnswered = true;
-        this.#take(more);
-      });
+      const { plain } = made;
+      if (tls !== undefined && plain !== undefined) {
+        await this.#secured(plain, server.hostname, tls);
+      }
       if (this.#isOver) throw this.closeError ?? new Error("it was closed");
       this.#isUp = true;
-      this.#take(heard);
     } catch (error) {
       this.#end(error instanceof Error ? error : new Error(String(error)));
       throw error;
@@ -130,26 +116,37 @@ export class NatsSocket implements AsyncIterable<Uint8Array> {
     return () => clearTimeout(timer);
   }
 
-  /** The socket, all that has come, and the first line of it. */
+  /** The first line, when it has come. `made`: the socket is wanted as node:tls takes it, and put there. */
   #greeted(
     server: { readonly hostname: string; readonly port: number },
-  ): Promise<{ socket: Socket; heard: Uint8Array; line: string }> {
+    made: { plain?: Socket } | undefined,
+  ): Promise<string> {
     return new Promise((resolve, reject) => {
-      const socket = connect({ host: server.hostname, port: server.port });
-      this.#socket = socket;
       this.#fail = reject;
-      socket.setNoDelay(true);
-      this.#follow(socket, "it hangs up at once");
       let heard = new Uint8Array(0);
-      const hear = (bytes: Uint8Array) => {
+      this.#onBytes = (bytes) => {
         heard = concat(heard, bytes);
         const line = greetingOf(heard);
         if (line === undefined) return;
-        socket.off("data", hear);
-        if (line instanceof Error) reject(line);
-        else resolve({ socket, heard, line });
+        this.#onBytes = (more) => this.#take(more);
+        if (line instanceof Error) return reject(line);
+        this.#take(heard);
+        resolve(line);
       };
-      socket.on("data", hear);
+      const place = { host: server.hostname, port: server.port };
+      const events = this.#followed("it hangs up at once");
+      if (made !== undefined) {
+        made.plain = connect(place);
+        made.plain.setNoDelay(true);
+        this.#socket = nodeSocket(made.plain, () => events);
+        return;
+      }
+      theseSockets().dial(place, (socket) => {
+        this.#socket = socket;
+        // Nobody waits for it any more.
+        if (this.#isOver) socket.destroy();
+        return events;
+      }).catch(reject);
     });
   }
 
@@ -158,7 +155,9 @@ export class NatsSocket implements AsyncIterable<Uint8Array> {
     plain: Socket,
     host: string,
     { ca, cert, key, serverName }: TlsTexts,
-  ): Promise<Socket> {
+  ): Promise<void> {
+    // What it says now is for TLS.
+    plain.removeAllListeners("data");
     return new Promise((resolve, reject) => {
       const name = serverName ?? host;
       this.#fail = (error) => reject(new Error(tlsWords(error, name)));
@@ -180,25 +179,36 @@ export class NatsSocket implements AsyncIterable<Uint8Array> {
         return this.#fail(error as Error);
       }
       this.#isEncrypted = true;
-      this.#follow(socket, "it hangs up in the middle of TLS");
+      this.#onBytes = (bytes) => {
+        this.#hasAnswered = true;
+        this.#take(bytes);
+      };
+      const events = this.#followed("it hangs up in the middle of TLS");
+      this.#socket = nodeSocket(socket, () => events);
+      // At once: what an error says is lost when the socket is closed for another.
+      socket.on("error", (error) => this.#broken(error));
       socket.once("secureConnect", () => {
-        if (socket.authorized) resolve(socket);
+        if (socket.authorized) resolve();
         else this.#fail(socket.authorizationError);
       });
     });
   }
 
-  /** For the life of a socket and beyond: an error of a socket without listener ends the process. */
-  #follow(socket: Socket, hangUp: string): void {
-    socket.on("error", (error) => {
-      // In TLS 1.3 a server says what it thinks of our certificate when the handshake is over.
-      if (this.#isUp) this.#end(this.#isEncrypted ? this.#tlsError(error) : error);
-      else this.#fail(error);
-    });
-    socket.on("close", () => {
-      if (this.#isUp) this.#end(this.#isCutEarly ? new Error(TLS_CUT) : undefined);
-      else this.#fail(new Error(hangUp));
-    });
+  #followed(hangUp: string): SocketEvents {
+    return {
+      onBytes: (bytes) => this.#onBytes(bytes),
+      onClose: (error) => {
+        if (error !== undefined) return this.#broken(error);
+        if (this.#isUp) this.#end(this.#isCutEarly ? new Error(TLS_CUT) : undefined);
+        else this.#fail(new Error(hangUp));
+      },
+    };
+  }
+
+  /** In TLS 1.3 a server says what it thinks of our certificate when the handshake is over. */
+  #broken(error: Error): void {
+    if (this.#isUp) this.#end(this.#isEncrypted ? this.#tlsError(error) : error);
+    else this.#fail(error);
   }
 
   get #isCutEarly(): boolean {
@@ -210,25 +220,82 @@ export class NatsSocket implements AsyncIterable<Uint8Array> {
     return new Error(isCut ? TLS_CUT : tlsWords(error, ""));
   }
 
-  async *[Symbol.asyncIterator](): AsyncIterableIterator<Uint8Array> {
-    while (!this.#isOver || this.#arrived.length > 0) {
-      const arrived = this.#arrived;
-      this.#arrived = [];
-      yield* arrived;
-      if (this.#arrived.length > 0 || this.#isOver) continue;
-      await new Promise<void>((resolve) => this.#wake = resolve);
-    }
+  [Symbol.asyncIterator](): AsyncIterableIterator<Uint8Array> {
+    const iterator: AsyncIterableIterator<Uint8Array> = {
+      next: () => this.#next(),
+      [Symbol.asyncIterator]: () => iterator,
+    };
+    return iterator;
+  }
+
+  #next(): Promise<IteratorResult<Uint8Array, undefined>> {
+    const value = this.#arrived.shift();
+    if (value !== undefined) return Promise.resolve({ done: false, value });
+    if (this.#isOver) return Promise.resolve({ done: true, value: undefined });
+    this.#isIdle = true;
+    this.#direct = this.#wanted;
+    return new Promise((resolve) => {
+      this.#wake = () => {
+        this.#isIdle = false;
+        resolve(this.#next());
+      };
+    });
+  }
+
+  /** From now on, when the reader has had what came before, `parse` gets what comes, in the turn in which it comes. */
+  hand(parse: (bytes: Uint8Array) => void): void {
+    this.#wanted = parse;
+    if (this.#isIdle) this.#direct = parse;
+  }
+
+  /** Bytes that the system has not taken yet. */
+  get waiting(): number {
+    return this.#outAt + (this.#socket?.waiting ?? 0);
   }
 
   isEncrypted(): boolean {
     return this.#isEncrypted;
   }
 
+  /** What the client says: after all that was published before it. */
   send(frame: Uint8Array): void {
+    this.flush();
+    this.#write(frame);
+  }
+
+  /** Publishes at the end of this turn; `head` is "PUB subject " or "PUB subject reply ". Good until it returns. */
+  publish(head: Uint8Array, payload: Uint8Array): void {
+    if (this.#isOver) return;
+    const need = head.length + payload.length + PUB_MORE;
+    if (this.#outAt + need > OUT_SIZE) this.flush();
+    if (need > this.#out.length) this.#out = new Uint8Array(need);
+    if (this.#outAt === 0) queueMicrotask(() => this.flush());
+    const out = this.#out;
+    out.set(head, this.#outAt);
+    let at = putDigits(out, this.#outAt + head.length, payload.length);
+    out[at++] = CR;
+    out[at++] = LF;
+    out.set(payload, at);
+    at += payload.length;
+    out[at++] = CR;
+    out[at++] = LF;
+    this.#outAt = at;
+  }
+
+  /** Hands on what was published, now. */
+  flush(): void {
+    if (this.#outAt === 0) return;
+    const bytes = this.#out.subarray(0, this.#outAt);
+    this.#outAt = 0;
+    this.#write(bytes);
+    if (this.#out.length > OUT_SIZE) this.#out = new Uint8Array(OUT_SIZE);
+  }
+
+  #write(bytes: Uint8Array): void {
     const socket = this.#socket;
     if (this.#isOver || socket === undefined) return;
-    socket.write(frame);
-    if (socket.writableLength <= PENDING_MAX) return;
+    socket.write(bytes);
+    if (socket.waiting <= PENDING_MAX) return;
     this.#end(new Error(`the server does not take what is sent: ${PENDING_MAX} bytes wait`));
   }
 
@@ -254,19 +321,40 @@ export class NatsSocket implements AsyncIterable<Uint8Array> {
   }
 
   #take(bytes: Uint8Array): void {
-    this.#arrived.push(bytes);
-    this.#wake();
+    if (this.#isOver) return;
+    if (this.#direct === undefined) {
+      this.#arrived.push(bytes);
+      return this.#wake();
+    }
+    try {
+      this.#direct(bytes);
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      this.fault = `it says what is no NATS: ${why.slice(0, 200)}`;
+      this.#end(new Error(this.fault));
+    }
   }
 
   #end(error: Error | undefined): void {
     if (this.#isOver) return;
     this.#isOver = true;
+    this.#outAt = 0;
     if (error !== undefined) this.closeError = error;
     this.#fail(error ?? new Error("it was closed"));
     this.#socket?.destroy();
     this.#wake();
     if (this.#isUp) this.#resolveClosed(error);
   }
+}
+
+/** Writes a number in decimal; answers where it ends. */
+function putDigits(out: Uint8Array, at: number, value: number): number {
+  let end = at + 1;
+  for (let rest = value; rest >= 10; rest = Math.floor(rest / 10)) end += 1;
+  for (let digit = end - 1, rest = value; digit >= at; digit--, rest = Math.floor(rest / 10)) {
+    out[digit] = ZERO + rest % 10;
+  }
+  return end;
 }
 
 /** The first line when it is whole and sound; an Error when it is not what it should be; undefined: not yet. */
@@ -276,14 +364,6 @@ function greetingOf(heard: Uint8Array): string | Error | undefined {
   const end = text.indexOf("\r\n");
   if (end < 0) return text.length < GREETING_MAX ? undefined : new Error("it is no NATS server");
   return text.slice(0, end);
-}
-
-/** Why TLS does not stand, for people: the runtimes have words and codes of their own. */
-function tlsWords(error: unknown, name: string): string {
-  const code = systemCode(error as Error) ?? "";
-  const text = `${code} ${error instanceof Error ? error.message : String(error)}`;
-  const found = TLS_WORDS.find(([form]) => form.test(text));
-  return `TLS fails: ${found?.[1](name) ?? text.trim()}`;
 }
 
 function concat(one: Uint8Array, other: Uint8Array): Uint8Array<ArrayBuffer> {
@@ -306,5 +386,7 @@ export function addressOf(server: string): { host: string; port: number } {
 export function reasonOf(server: string, error: unknown): string {
   const code = systemCode(error);
   const text = error instanceof Error && error.message !== "" ? error.message : String(error);
-  return `${server}: ${code === "ECONNREFUSED" ? "nothing listens there" : text}`;
+  // Who has left the port out is shown which one was tried.
+  const place = /:\d{1,5}\/?$/.test(server) ? server : `${server}:${PORT}`;
+  return `${place}: ${code === "ECONNREFUSED" ? "nothing listens there" : text}`;
 }

@@ -4,17 +4,17 @@
  *   listen: lock PATH.lock (held for life) -> nobody answers at PATH? -> unlink -> bind under umask 077 -> mode 0600
  *
  * The lock decides who may listen: two that start at once would both find a dead socket, and the second would take
- * the first one's away.
+ * the first one's away. Its descriptor is the process's: a thread that dies leaves it locked. Who is sure needs none.
  *
  * Does NOT promise: a limit on how many connect; whoever accepts counts. PATH.lock is left behind on purpose.
  */
-import { Buffer } from "node:buffer";
 import { chmodSync, lstatSync, unlinkSync } from "node:fs";
-import { connect, createServer, type Server, type Socket } from "node:net";
+import { connect } from "node:net";
 import process from "node:process";
 import { cPath, type Libc, LOCK_COMMAND, LOCK_TYPE, OPEN, systemError } from "./ffi.ts";
 import { checkSocketPath } from "./host_checks.ts";
 import { nodeError, systemCode } from "./real_errors.ts";
+import { type Listening, type OpenSocket, type SocketEvents, theseSockets } from "./real_socket.ts";
 import { CtdbxError } from "./wire/errors.ts";
 import type { Caller, Stream, StreamEvents } from "./world.ts";
 
@@ -28,47 +28,58 @@ export async function listenAt(
   libc: Libc,
   path: string,
   onStream: (stream: Stream) => StreamEvents,
+  isSure = false,
 ): Promise<() => Promise<void>> {
   checkSocketPath(path);
   const what = `Cannot listen at ${path}`;
-  const fd = lockBeside(libc, what, path);
-  const open = new Set<Socket>();
-  const server = createServer((socket) => {
+  const fd = isSure ? undefined : lockBeside(libc, what, path);
+  const open = new Set<OpenSocket>();
+  const onSocket = (socket: OpenSocket): SocketEvents => {
     open.add(socket);
-    socket.on("close", () => open.delete(socket));
     const told: { events?: StreamEvents } = {};
-    const stream = streamOf(socket, () => told.events, peerOf(libc, socket));
-    told.events = onStream(stream);
-  });
+    const made = streamOf(socket, () => told.events, callerOf(libc, socket));
+    told.events = onStream(made.stream);
+    return {
+      onBytes: made.onBytes,
+      onClose: (error) => {
+        open.delete(socket);
+        made.onClose(error);
+      },
+    };
+  };
+  let listening: Listening;
   try {
     if (await answers(path)) throw new CtdbxError("exists", `${what}: somebody listens there`);
     removeSocket(what, path);
-    await bind(server, path);
+    listening = await bind(path, onSocket);
   } catch (error) {
-    libc.close(fd);
+    if (fd !== undefined) libc.close(fd);
     throw nodeError(what, error);
   }
   return async () => {
-    for (const socket of open) socket.destroy();
-    const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+    for (const socket of [...open]) socket.destroy();
+    const closed = listening.stop();
     removeSocket(what, path);
     await closed;
-    libc.close(fd);
+    if (fd !== undefined) libc.close(fd);
   };
 }
 
 /** Connects. Throws "not_found" when nobody listens, "denied", "limit". */
 export async function dialAt(path: string, events: StreamEvents): Promise<Stream> {
   checkSocketPath(path);
-  return await new Promise((resolve, reject) => {
-    const socket = connect(path);
-    const refuse = (error: unknown) => reject(dialError(path, error));
-    socket.once("error", refuse);
-    socket.once("connect", () => {
-      socket.off("error", refuse);
-      resolve(streamOf(socket, () => events));
+  const told: { stream?: Stream } = {};
+  try {
+    await theseSockets().dial({ path }, (socket) => {
+      const made = streamOf(socket, () => events);
+      told.stream = made.stream;
+      return made;
     });
-  });
+    if (told.stream !== undefined) return told.stream;
+    throw new Error("Cannot happen: connected, and no socket");
+  } catch (error) {
+    throw dialError(path, error);
+  }
 }
 
 /** A listener that ends while somebody connects resets him: it is as gone as one that has ended before. */
@@ -79,41 +90,48 @@ function dialError(path: string, error: unknown): CtdbxError {
 }
 
 /** Who connected. Neither runtime has a word for it, but both show the descriptor of the socket. */
-function peerOf(libc: Libc, socket: Socket): Caller | undefined {
-  const fd = (socket as { readonly _handle?: { readonly fd?: unknown } })._handle?.fd;
-  const found = typeof fd === "number" && fd >= 0 ? libc.peerOf(fd) : undefined;
+function callerOf(libc: Libc, { fd }: OpenSocket): Caller | undefined {
+  const found = fd === undefined ? undefined : libc.peerOf(fd);
   return found === undefined ? undefined : { pid: found[0], uid: found[1] };
 }
 
+interface Made extends SocketEvents {
+  readonly stream: Stream;
+}
+
 function streamOf(
-  socket: Socket,
+  socket: OpenSocket,
   events: () => StreamEvents | undefined,
   caller?: Caller,
-): Stream {
+): Made {
   let cause: CtdbxError | undefined;
-  socket.on("data", (bytes: Buffer) => events()?.onBytes(bytes));
-  socket.on("error", (error) => cause ??= nodeError("The stream was cut", error));
-  socket.on("close", () => cause === undefined ? events()?.onClose() : events()?.onClose(cause));
-  return {
+  let callOff = () => {};
+  const stream: Stream = {
     ...caller === undefined ? {} : { caller },
     get waiting() {
-      return socket.writableLength;
+      return socket.waiting;
     },
     write(bytes) {
-      if (socket.destroyed || socket.writableEnded) return;
-      if (socket.writableLength + bytes.length > PENDING_MAX) {
-        cause ??= new CtdbxError("limit", `The stream was cut: ${PENDING_MAX} bytes are not read`);
-        socket.destroy();
-        return;
-      }
-      // A copy: the socket keeps what it cannot write at once, and the caller may use its buffer again.
-      socket.write(Buffer.from(bytes));
+      if (socket.waiting + bytes.length <= PENDING_MAX) return socket.write(bytes);
+      cause ??= new CtdbxError("limit", `The stream was cut: ${PENDING_MAX} bytes are not read`);
+      socket.destroy();
     },
     close: () => {
-      socket.end();
+      callOff();
       // Who does not read takes nothing more; what waits for it goes with the socket.
       const timer = setTimeout(() => socket.destroy(), CLOSE_MS);
-      socket.once("close", () => clearTimeout(timer));
+      callOff = () => clearTimeout(timer);
+      socket.end();
+    },
+  };
+  return {
+    stream,
+    onBytes: (bytes) => events()?.onBytes(bytes),
+    onClose: (error) => {
+      callOff();
+      if (error !== undefined) cause ??= nodeError("The stream was cut", error);
+      if (cause === undefined) events()?.onClose();
+      else events()?.onClose(cause);
     },
   };
 }
@@ -140,22 +158,21 @@ function answers(path: string): Promise<boolean> {
   });
 }
 
-function bind(server: Server, path: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once("error", reject);
-    server.once("listening", () => {
-      server.off("error", reject);
-      chmodSync(path, 0o600);
-      resolve();
-    });
-    // The socket is made before listen() returns: nobody else's file gets this mask.
-    const mask = process.umask(0o077);
-    try {
-      server.listen(path);
-    } finally {
-      process.umask(mask);
-    }
-  });
+async function bind(
+  path: string,
+  onSocket: (socket: OpenSocket) => SocketEvents,
+): Promise<Listening> {
+  // The socket is made before listen() returns: nobody else's file gets this mask.
+  const mask = process.umask(0o077);
+  let later: Promise<Listening>;
+  try {
+    later = theseSockets().listen(path, onSocket);
+  } finally {
+    process.umask(mask);
+  }
+  const listening = await later;
+  chmodSync(path, 0o600);
+  return listening;
 }
 
 /** Removes a socket of that name. Throws "exists" when it is something else. */

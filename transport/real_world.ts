@@ -10,6 +10,7 @@ import { RealDice } from "./real_dice.ts";
 import { RealDisk } from "./real_disk.ts";
 import { RealHost } from "./real_host.ts";
 import { RealImageStore } from "./real_image.ts";
+import { RealFileSync } from "./real_file_sync.ts";
 import { type LogOptions, RealLog } from "./real_log.ts";
 import type { World } from "./world.ts";
 
@@ -41,6 +42,7 @@ export function realWorld(options: RealWorldOptions): RealWorld {
     dice,
     log,
     disk: new RealDisk(),
+    syncs: new RealFileSync(),
     host: new RealHost(libc),
     get images() {
       return images ??= new RealImageStore();

@@ -11,7 +11,7 @@
 import type { CtdbxError } from "./wire/errors.ts";
 import type { ImageStore } from "./image.ts";
 
-/** A message as it came. `payload` is good after the handler, too: it is not used again. */
+/** A message as it came. `payload` is good after the handler, too: it is not used again. It is no Buffer. */
 export interface BusMessage {
   readonly subject: string;
   readonly payload: Uint8Array;
@@ -29,6 +29,8 @@ export interface Bus {
   readonly trouble?: string | undefined;
   /** Bytes of one message at most (the server's, and never above MESSAGE_MAX). */
   readonly payloadMax: number;
+  /** Bytes that were published and that the system has not taken yet; undefined: it is not known. */
+  readonly waiting?: number | undefined;
   /**
    * Hands a message to the connection and returns at once; while disconnected it is dropped. Throws "limit" (payload),
    * RangeError (a subject with wildcards or odd characters), "state" (closed).
@@ -87,6 +89,14 @@ export interface Disk {
   makeFolder(path: string): void;
 }
 
+/** Makes mapped files durable without holding up the thread. */
+export interface FileSync {
+  /** Resolves when all that was written to the file before is on the disk. Rejects with "io", "not_found". */
+  sync(path: string): Promise<void>;
+  /** The file is not synced any more, as it goes or is renamed. Nothing happens when it never was. */
+  forget(path: string): void;
+}
+
 /** A child that was started; it leads a process group of its own. */
 export interface Child {
   readonly pid: number;
@@ -122,13 +132,14 @@ export interface Stream {
   readonly caller?: Caller;
   /** Bytes written that the system has not taken yet: who reads slowly makes it grow. */
   readonly waiting: number;
-  /** Hands bytes over, in order; after the stream is closed nothing happens. */
+  /** Hands bytes over, in order; they are good until it returns. After the stream is closed nothing happens. */
   write(bytes: Uint8Array): void;
   close(): void;
 }
 
 /** What a stream tells. */
 export interface StreamEvents {
+  /** They are good afterwards, too, and no Buffer. */
   onBytes(bytes: Uint8Array): void;
   onClose(error?: CtdbxError): void;
 }
@@ -141,8 +152,15 @@ export interface Host {
   start(command: readonly string[], options?: ChildOptions): Promise<Child>;
   /** Is there a process with this id? */
   alive(pid: number): boolean;
-  /** Listens on a unix socket (mode 0600); answers how to end it. Throws "exists" when somebody listens there. */
-  listen(path: string, onStream: (stream: Stream) => StreamEvents): Promise<() => Promise<void>>;
+  /**
+   * Listens on a unix socket (mode 0600); answers how to end it. Throws "exists" when somebody listens there. `isSure`:
+   * whoever calls has made sure that nobody else will try: no lock is held, which would outlive a thread that dies.
+   */
+  listen(
+    path: string,
+    onStream: (stream: Stream) => StreamEvents,
+    isSure?: boolean,
+  ): Promise<() => Promise<void>>;
   /** Connects to a unix socket. Throws "not_found" when nobody listens. */
   dial(path: string, events: StreamEvents): Promise<Stream>;
 }
@@ -163,6 +181,8 @@ export interface World {
   readonly dice: Dice;
   readonly disk: Disk;
   readonly images: ImageStore;
+  /** Absent: images are synced in the thread that asks. */
+  readonly syncs?: FileSync;
   readonly host: Host;
   readonly log: Log;
 }

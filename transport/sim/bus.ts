@@ -98,7 +98,7 @@ export class SimBus implements Bus {
     try {
       return await this.#answer<BusMessage>(what, timeoutMs, (resolve, reject) => {
         end = this.subscribe(inbox, resolve);
-        const message = { subject, payload: payload.slice(), reply: inbox };
+        const message = { subject, payload: new Uint8Array(payload), reply: inbox };
         if (!this.isReachable || this.#network.send(this, message)) return;
         const nobody = new CtdbxError("not_found", `Cannot ${what}: nobody listens`);
         this.#later(2, () => reject(nobody));
@@ -168,7 +168,7 @@ export class SimBus implements Bus {
 
   #hand({ pattern, onMessage }: Subscription, message: BusMessage): void {
     try {
-      onMessage({ ...message, payload: message.payload.slice() });
+      onMessage({ ...message, payload: new Uint8Array(message.payload) });
     } catch (error) {
       this.#log.write("error", "The handler of a message threw", { pattern, error });
     }

@@ -99,9 +99,10 @@ export class SimImageStore implements ImageStore {
     image.end(true);
   }
 
-  /** Opening this path fails with "denied" from now on. */
-  deny(path: string): void {
-    this.#denied.add(path);
+  /** Opening this path fails with "denied" from now on, or no more. */
+  deny(path: string, isDenied = true): void {
+    if (isDenied) this.#denied.add(path);
+    else this.#denied.delete(path);
   }
 
   open(path: string, options: ImageOptions = {}): Image {

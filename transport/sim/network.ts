@@ -134,7 +134,7 @@ export class SimNetwork {
       }
       const connection = to.connection;
       // Each has bytes of its own, as if they had come over a wire.
-      const arrived = { ...message, payload: message.payload.slice() };
+      const arrived = { ...message, payload: new Uint8Array(message.payload) };
       this.time.after(atMs - this.time.nowMs, () => to.arrive(connection, arrived));
     }
   }

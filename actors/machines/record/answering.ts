@@ -15,44 +15,66 @@ import type {
   TableKept,
 } from "../../../transport/wire/messages/record.ts";
 import type { SlotName, TableEntry } from "../../../transport/wire/messages/record_parts.ts";
+import type { Generation } from "../../../transport/wire/terms.ts";
+import { lookAtBacklog, placeOf } from "./backlog.ts";
 import { standOf } from "./copy.ts";
+import { heldField, heldHere, heldKeys, heldOnly } from "./held.ts";
 import { isReportedOwner } from "./holder.ts";
-import { homeLife, keyOf, locked, send, stopReading, tidy } from "./keys.ts";
+import { homeLife, isIn, keyOf, locked, send, stopReading, tidy } from "./keys.ts";
 import { inParts } from "./parts.ts";
-import type { Entry, Life, RecordState } from "./state.ts";
+import type { Entry, FrozenTable, Life, RecordState } from "./state.ts";
 
-/** A new home wants tables. */
+/** A new home wants tables. Those that are there come in slices. */
 export function onTableAsk(state: RecordState, from: Life, { wishes }: TableAsk): void {
   const missing: SlotName[] = [];
-  const there: SlotName[] = [];
   for (const { slot, slotGen, fromGen } of wishes) {
     const now = state.slots[slot]?.slotGen;
     if (now === undefined || !state.rules.isSameSlotGen(now, slotGen)) continue;
-    const table = state.frozen.get(slot);
-    const isThere = table !== undefined && table.slotGen === fromGen;
-    if (!isThere || (!table.wasOpen && state.rules.onlyOpenTables())) {
-      missing.push({ slot, slotGen });
-    } else there.push({ slot, slotGen });
+    if (tableFor(state, slot, fromGen) === undefined) missing.push({ slot, slotGen });
+    else {
+      const wanted = { by: from, slot, slotGen, gen: fromGen };
+      state.backlog.tables.set(placeOf(from, slot), wanted);
+    }
   }
   if (missing.length > 0) send(state, from, { kind: "no_table", slots: missing });
-  if (there.length > 0) sendTables(state, from, there);
+  lookAtBacklog(state);
 }
 
-function sendTables(state: RecordState, to: Life, slots: readonly SlotName[]): void {
-  state.askId += 1;
-  const id = state.askId;
-  const told: TableEntry[] = [];
-  for (const { slot } of slots) {
-    for (const entry of state.frozen.get(slot)?.table.values() ?? []) told.push(entryOf(entry));
+function tableFor(state: RecordState, slot: number, gen: Generation): FrozenTable | undefined {
+  const table = state.frozen.get(slot);
+  const isThere = table !== undefined && table.slotGen === gen &&
+    (table.wasOpen || !state.rules.onlyOpenTables());
+  return isThere ? table : undefined;
+}
+
+/** Some of the tables that are in line. One that is not there any more is asked for again. */
+export function runTables(state: RecordState): void {
+  const { tables } = state.backlog;
+  const found = new Map<Life, { readonly slots: SlotName[]; readonly entries: TableEntry[] }>();
+  for (const [name, { by, slot, slotGen, gen }] of tables) {
+    if (state.room <= 0) break;
+    tables.delete(name);
+    const table = tableFor(state, slot, gen);
+    if (table === undefined || !isIn(state, by)) continue;
+    state.room -= 1 + table.table.size;
+    const all = found.get(by) ?? { slots: [], entries: [] };
+    found.set(by, all);
+    all.slots.push({ slot, slotGen });
+    for (const entry of table.table.values()) all.entries.push(entryOf(entry));
   }
-  const all = inParts(told, state.timing.partEntries);
-  const parts = all.length;
-  all.forEach((entries, part) =>
-    send(state, to, { kind: "table", id, part, parts, slots, entries } as Table)
-  );
+  for (const [to, { slots, entries }] of found) {
+    state.askId += 1;
+    const id = state.askId;
+    const all = inParts(entries, state.timing.partEntries);
+    const parts = all.length;
+    all.forEach((some, part) =>
+      send(state, to, { kind: "table", id, part, parts, slots, entries: some } as Table)
+    );
+  }
 }
 
-function entryOf({ key, home: { slot }, holder, htid, phase, pend, queue }: Entry): TableEntry {
+function entryOf(entry: Entry): TableEntry {
+  const { key, home: { slot }, holder, htid, phase, pend, queue, held } = entry;
   return {
     key,
     slot,
@@ -61,6 +83,7 @@ function entryOf({ key, home: { slot }, holder, htid, phase, pend, queue }: Entr
     queue,
     ...(holder === undefined ? {} : { holder }),
     ...(pend === undefined ? {} : { pend: { to: pend.to, rid: pend.rid, empty: pend.empty } }),
+    ...heldField(held),
   };
 }
 
@@ -95,43 +118,77 @@ export function onTableKept(state: RecordState, from: Life, { slots }: TableKept
   if (done.length > 0) send(state, from, { kind: "table_done", slots: done });
 }
 
-/** A new home wants to know of all copies in some slots. Slots with a busy key are left out, and asked for again. */
+/** A new home wants to know of all copies in some slots: they come in slices. */
 export function onReportAsk(
   state: RecordState,
   from: Life,
   { generation, slots }: ReportAsk,
 ): void {
-  const stands: Report["stands"][number][] = [];
-  const whole: SlotName[] = [];
-  for (const name of slots) {
-    const now = state.slots[name.slot]?.slotGen;
-    if (now === undefined || !state.rules.isSameSlotGen(now, name.slotGen)) continue;
-    const found = standsOf(state, name.slot);
-    if (found === undefined) continue;
-    whole.push(name);
-    stands.push(...found);
+  for (const { slot, slotGen } of slots) {
+    const now = state.slots[slot]?.slotGen;
+    if (now === undefined || !state.rules.isSameSlotGen(now, slotGen)) continue;
+    const wanted = { by: from, slot, slotGen, gen: generation };
+    state.backlog.reports.set(placeOf(from, slot), wanted);
   }
-  if (whole.length === 0) return;
-  state.askId += 1;
-  const id = state.askId;
-  const all = inParts(stands, state.timing.partEntries);
-  const parts = all.length;
-  all.forEach((some, part) => {
-    const message = { kind: "report", generation, id, part, parts, slots: whole, stands: some };
-    send(state, from, message as Report);
-  });
+  lookAtBacklog(state);
+}
+
+/** Some of the reports that are in line. Slots with a busy key are left out, and asked for again. */
+export function runReports(state: RecordState): void {
+  const { reports } = state.backlog;
+  const found: ReportSome[] = [];
+  for (const [name, { by, slot, slotGen, gen }] of reports) {
+    if (state.room <= 0) break;
+    reports.delete(name);
+    const now = state.slots[slot]?.slotGen;
+    if (now === undefined || !state.rules.isSameSlotGen(now, slotGen) || !isIn(state, by)) continue;
+    state.room -= 1 + (state.copies.get(slot)?.size ?? 0);
+    const stands = standsOf(state, slot);
+    if (stands === undefined) continue;
+    let some = found.find((one) => one.by === by && one.generation === gen);
+    if (some === undefined) {
+      some = { by, generation: gen, slots: [], stands: [] };
+      found.push(some);
+    }
+    some.slots.push({ slot, slotGen });
+    some.stands.push(...stands);
+  }
+  for (const { by, generation, slots, stands } of found) {
+    state.askId += 1;
+    const id = state.askId;
+    const all = inParts(stands, state.timing.partEntries);
+    const parts = all.length;
+    all.forEach((some, part) => {
+      const message = { kind: "report", generation, id, part, parts, slots, stands: some };
+      send(state, by, message as Report);
+    });
+  }
+}
+
+/** What one home is told in one slice. */
+interface ReportSome {
+  readonly by: Life;
+  readonly generation: Generation;
+  readonly slots: SlotName[];
+  readonly stands: Report["stands"][number][];
 }
 
 function standsOf(state: RecordState, slot: number): Report["stands"][number][] | undefined {
   const stands: Report["stands"][number][] = [];
-  if (!state.copies.has(slot)) return stands;
-  for (const key of [...state.copies.get(slot) ?? []]) {
+  const copies = state.copies.get(slot);
+  for (const key of heldKeys(state, slot)) {
+    const stand = copies?.has(key) === true ? undefined : heldOnly(state, key);
+    if (stand !== undefined) stands.push({ key, slot, stand });
+  }
+  if (copies === undefined) return stands;
+  for (const key of [...copies]) {
     const ks = keyOf(state, key);
     const isDone = locked(state, ks, () => {
       if (ks.mustStop && state.rules.stopsReadingFirst()) stopReading(state, ks);
-      const stored = state.store.get(key);
+      const stored = state.store.head(key);
       if (stored === undefined) return;
-      stands.push({ key, slot, stand: standOf(stored, isReportedOwner(state, ks)) });
+      const stand = standOf(stored, isReportedOwner(state, ks));
+      stands.push({ key, slot, stand: { ...stand, ...heldHere(state, key) } });
     });
     tidy(state, ks);
     if (!isDone) return undefined;

@@ -41,6 +41,11 @@ export interface Stored extends Copy {
   readonly flags: number;
 }
 
+/** What most decisions need of a stored record: all but its value, of which only the length in bytes is known. */
+export interface Head extends Omit<Stored, "data" | "calls"> {
+  readonly data: { readonly length: number };
+}
+
 /** The value of a record that is deleted, or was never written. */
 export const NO_DATA: Uint8Array = new Uint8Array(0);
 /** No proofs. */
@@ -57,18 +62,18 @@ export function copyOf({ tid, rsn, birth, data, calls }: Copy): Copy {
 }
 
 /** Does this node own what it stored? */
-export function isOwner(stored: Stored | undefined, pnn: Pnn): stored is Stored {
+export function isOwner<Some extends Head>(stored: Some | undefined, pnn: Pnn): stored is Some {
   return stored !== undefined && stored.dmaster === pnn &&
     (stored.flags & (FLAG_RELEASED | FLAG_RO)) === 0;
 }
 
 /** Has this node given it back, and still what it gave? */
-export function isReleased(stored: Stored | undefined): stored is Stored {
+export function isReleased<Some extends Head>(stored: Some | undefined): stored is Some {
   return stored !== undefined && (stored.flags & FLAG_RELEASED) !== 0;
 }
 
 /** May it be read here? */
-export function isReader(stored: Stored | undefined): stored is Stored {
+export function isReader<Some extends Head>(stored: Some | undefined): stored is Some {
   return stored !== undefined && (stored.flags & FLAG_RO) !== 0;
 }
 
@@ -78,7 +83,7 @@ export function nextRsn(rsn: Rsn): Rsn {
 }
 
 /** What a member says of its copy. */
-export function standOf(stored: Stored, owner: boolean): StandOf {
+export function standOf(stored: Pick<Head, "tid" | "rsn" | "data">, owner: boolean): StandOf {
   return { tid: stored.tid, rsn: stored.rsn, owner, empty: stored.data.length === 0 };
 }
 

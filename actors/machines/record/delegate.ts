@@ -13,6 +13,9 @@ import type { Revoke, Revoked, Ro, RoAsk, RoNo } from "../../../transport/wire/m
 import type { Pnn } from "../../../transport/wire/terms.ts";
 import { copyOf, FLAG_READERS, FLAG_RO, isNewer, isOwner, isReader, standOf } from "./copy.ts";
 import type { Stored } from "./copy.ts";
+import { queryNow } from "./backlog.ts";
+import type { Reason } from "./events.ts";
+import { isOnlyHeld } from "./held.ts";
 import { homeFor } from "./home.ts";
 import {
   askLater,
@@ -21,6 +24,7 @@ import {
   forgetGranter,
   homeLife,
   isIn,
+  isServing,
   keyOf,
   lifeOf,
   locked,
@@ -32,14 +36,18 @@ import {
   tidy,
   wakeKey,
 } from "./keys.ts";
+import { endWaiter } from "./ops.ts";
+import { tryPut } from "./space.ts";
 import type { KeyState, Life, RecordState } from "./state.ts";
 import { compareTid, TID_NONE } from "./tid.ts";
+import { isVisitor } from "./visitors.ts";
+import { isReading, workAsReader } from "./work.ts";
 
 /** Where the key probably is: what an answer said, or whom the own copy was given to. */
 export function hintOf(state: RecordState, ks: KeyState): Life | undefined {
   const { hint } = ks;
   if (hint !== undefined && isIn(state, hint) && hint !== state.me) return hint;
-  const stored = state.store.get(ks.key);
+  const stored = state.store.head(ks.key);
   const life = stored === undefined ? undefined : state.members.get(stored.dmaster);
   return life === state.me ? undefined : life;
 }
@@ -49,7 +57,7 @@ export function askToRead(state: RecordState, ks: KeyState): void {
   if (ks.ro !== undefined) return;
   state.rid += 1;
   const asking = newAsking(state, state.timing.retryMs);
-  ks.ro = { ...asking, rid: state.rid, minTid: TID_NONE, tries: 0 };
+  ks.ro = { ...asking, sinceMs: state.nowMs, rid: state.rid, minTid: TID_NONE, tries: 0 };
   sendRoAsk(state, ks);
 }
 
@@ -89,7 +97,10 @@ export function onRoAsk(state: RecordState, from: Life, message: RoAsk): void {
   const home = homeFor(state, key, slotGen);
   if (home === undefined) return;
   const entry = home.table.get(key);
-  if (entry === undefined) return send(state, origin, { kind: "ro_no", key, rid, why: "absent" });
+  if (entry === undefined || isOnlyHeld(entry)) {
+    return send(state, origin, { kind: "ro_no", key, rid, why: "absent" });
+  }
+  queryNow(state, entry);
   if (entry.holder === undefined || entry.phase === "query" || entry.phase === "purge2") return;
   send(state, entry.holder, { ...message, path: "passed" });
 }
@@ -103,18 +114,58 @@ function answerRoAsk(state: RecordState, from: Life, origin: Life, message: RoAs
       const why = path === "passed" ? "unowned" : "moved";
       return send(state, origin, { kind: "ro_no", key, rid, why });
     }
-    const isWriting = ks.held !== undefined ||
-      [...ks.told.values()].some(({ op }) => op.wish.what === "ready" && op.wish.mode === "write");
-    if (ks.recall !== undefined || ks.revoke !== undefined || isWriting) return;
-    const known = ks.readers.get(origin);
-    if (known !== undefined && known > rid && state.rules.keepsHighestRid()) return;
-    noteReader(state, ks, origin, rid);
-    putStored(state, ks, { ...stored, flags: stored.flags | FLAG_READERS });
-    state.config.policy.onDelegated(key, state.nowMs);
-    send(state, origin, { kind: "ro", key, rid, copy: copyOf(stored) });
+    if (mayDelegate(ks)) delegate(state, ks, stored, origin, rid);
+    else {
+      const asked = ks.roAsks.get(origin);
+      if (asked === undefined || asked.rid < rid) ks.roAsks.set(origin, message);
+    }
   });
   if (!isDone) defer(ks, from, message);
   tidy(state, ks);
+}
+
+/** Whoever writes comes first: otherwise those who read again and again would keep it from its turn for ever. */
+function mayDelegate({ recall, revoke, held, told, queue }: KeyState): boolean {
+  if (recall !== undefined || revoke !== undefined || held !== undefined) return false;
+  for (const { op } of told.values()) if (!isReading(op.wish)) return false;
+  return queue.every((place) => !isVisitor(place) && isReading(place.op.wish));
+}
+
+function delegate(
+  state: RecordState,
+  ks: KeyState,
+  stored: Stored,
+  origin: Life,
+  rid: number,
+): void {
+  const { key } = ks;
+  const known = ks.readers.get(origin);
+  if (known !== undefined && known > rid && state.rules.keepsHighestRid()) return;
+  noteReader(state, ks, origin, rid);
+  putStored(state, ks, { ...stored, flags: stored.flags | FLAG_READERS });
+  state.config.policy.onDelegated(key, state.nowMs);
+  count(state, "delegated");
+  state.moves.note(state.nowMs, "read out", key, origin, stored.rsn);
+  send(state, origin, { kind: "ro", key, rid, copy: copyOf(stored) });
+}
+
+/** Under the mutex, at the owner: who asked meanwhile may read now. */
+export function answerRoAsks(state: RecordState, ks: KeyState): void {
+  for (const [origin, { rid }] of ks.roAsks) {
+    const stored = state.store.get(ks.key);
+    if (!isOwner(stored, state.pnn as Pnn) || !mayDelegate(ks)) return;
+    ks.roAsks.delete(origin);
+    if (isIn(state, origin)) delegate(state, ks, stored, origin, rid);
+  }
+}
+
+/** The record is another's: who asked for a copy asks there. */
+export function refuseRoAsks(state: RecordState, ks: KeyState): void {
+  for (const [origin, { key, rid, path }] of ks.roAsks) {
+    const why = path === "passed" ? "unowned" : "moved";
+    if (isIn(state, origin)) send(state, origin, { kind: "ro_no", key, rid, why });
+  }
+  ks.roAsks.clear();
 }
 
 function noteReader(state: RecordState, ks: KeyState, reader: Life, rid: number): void {
@@ -146,9 +197,13 @@ export function onRo(state: RecordState, from: Life, message: Ro): void {
       isNewer(standOf(stored, false), standOf(asReader(copy, from), false), state.rules));
     // Asked again under another number: the owner is to know which answer counts.
     if (isOlder) return renewRo(state, ks);
+    const reason = tryPut(state, ks, asReader(copy, from));
+    if (reason !== undefined) return endReads(state, ks, reason);
+    count(state, "reads in");
+    state.waits.read.note(state.nowMs - ro.sinceMs);
+    state.moves.note(state.nowMs, "read in", key, from, copy.rsn);
     ks.ro = undefined;
     forgetGranter(state, ks);
-    putStored(state, ks, asReader(copy, from));
     ks.granter = from;
     ks.roRid = rid;
     ks.mustStop = false;
@@ -156,10 +211,24 @@ export function onRo(state: RecordState, from: Life, message: Ro): void {
     const keys = state.granted.get(from);
     if (keys === undefined) state.granted.set(from, new Set([ks]));
     else keys.add(ks);
+    // At once: a REVOKE may follow in the same step, and who waits has been let read.
+    if (isServing(state)) workAsReader(state, ks);
     mark(state, ks);
   });
   if (!isDone) defer(ks, from, message);
   tidy(state, ks);
+}
+
+/** There is no room for the copy, and what is read must be here. */
+function endReads(state: RecordState, ks: KeyState, reason: Reason): void {
+  ks.ro = undefined;
+  for (let at = ks.queue.length - 1; at >= 0; at--) {
+    const place = ks.queue[at];
+    if (place === undefined || isVisitor(place) || !isReading(place.op.wish)) continue;
+    ks.queue.splice(at, 1);
+    endWaiter(state, place, reason);
+  }
+  mark(state, ks);
 }
 
 function asReader(copy: Ro["copy"], from: Life): Stored {
@@ -223,10 +292,12 @@ export function onRevoke(state: RecordState, from: Life, message: Revoke): void 
   const isDone = locked(state, ks, () => {
     if (ks.ro?.rid === rid && state.rules.revokeVoidsAsked()) renewRo(state, ks);
     // A reader that has asked again meanwhile holds the copy of an earlier number: that is meant, too.
-    if (isReader(state.store.get(key)) && ks.granter === from && ks.roRid <= rid) {
-      stopReading(state, ks);
-    }
+    const isMeant = isReader(state.store.head(key)) && ks.granter === from && ks.roRid <= rid;
+    if (isMeant) stopReading(state, ks);
     send(state, from, { kind: "revoked", key, rid });
+    if (!isMeant || !state.config.policy.onRevoked(key, state.nowMs)) return;
+    // Asked in the same message, it is answered as soon as what was waited for is written.
+    if (ks.own === undefined) askToRead(state, ks);
   });
   if (!isDone) defer(ks, from, message);
   tidy(state, ks);

@@ -13,9 +13,11 @@ import type { Purge, Query, Recall } from "../../../transport/wire/messages/reco
 import { PNN_UNKNOWN } from "../../../transport/wire/terms.ts";
 import type { Pnn } from "../../../transport/wire/terms.ts";
 import { copyOf, isOwner, isReleased, NO_CALLS, NO_DATA, standOf } from "./copy.ts";
+import { heldField, heldHere, heldOnly } from "./held.ts";
 import {
   barrier,
   breach,
+  count,
   defer,
   dropStored,
   homeLife,
@@ -30,6 +32,7 @@ import {
 } from "./keys.ts";
 import type { KeyState, Life, RecordState } from "./state.ts";
 import { compareTid, isSameTid, tidText } from "./tid.ts";
+import { closeToWriters } from "./watch.ts";
 
 /** The home wants the record for somebody. */
 export function onRecall(state: RecordState, from: Life, message: Recall): void {
@@ -40,7 +43,7 @@ export function onRecall(state: RecordState, from: Life, message: Recall): void 
   const known = ks.recall;
   if (known !== undefined && compareTid(known.message.tid, tid) > 0) return;
   const isDone = locked(state, ks, () => {
-    const stored = state.store.get(key);
+    const stored = state.store.head(key);
     if (stored === undefined || !isSameTid(stored.tid, ft)) {
       if (state.rules.saysNoCopy()) send(state, from, { kind: "nocopy", key, slotGen, tid });
     } else if (isOwner(stored, state.pnn as Pnn)) {
@@ -58,20 +61,27 @@ export function onRecall(state: RecordState, from: Life, message: Recall): void 
 /** Under the mutex: the record is the other's. The copy stays. */
 export function giveAway(state: RecordState, ks: KeyState, recall: Recall, to: Life): void {
   const { key } = ks;
+  closeToWriters(state, ks);
   const stored = state.store.get(key);
   if (stored === undefined) return;
   const { tid, rid, slotGen } = recall;
   const copy = copyOf(stored);
   const calls = state.rules.movesProofs() ? copy.calls : NO_CALLS;
-  if (isOwner(stored, state.pnn as Pnn)) state.config.policy.onMovedOut(key, state.nowMs);
+  if (isOwner(stored, state.pnn as Pnn)) {
+    state.config.policy.onMovedOut(key, state.nowMs, stored.rsn);
+    count(state, "moved out");
+    state.moves.note(state.nowMs, "out", key, to, stored.rsn);
+  }
   ks.recall = undefined;
   ks.release = undefined;
   ks.hint = to;
+  if (ks.roAsks.size > 0) mark(state, ks);
   // Given to itself, it is owned by nobody until it is taken.
   const dmaster = to === state.me ? PNN_UNKNOWN : to.pnn;
   if (state.rules.keepsCopies()) putStored(state, ks, { ...stored, dmaster, flags: 0 });
   else dropStored(state, ks);
-  send(state, to, { kind: "grant", key, slotGen, tid, rid, copy: { ...copy, calls } });
+  const held = heldField(recall.held);
+  send(state, to, { kind: "grant", key, slotGen, tid, rid, ...held, copy: { ...copy, calls } });
 }
 
 /** A home that recovers a key asks what is here. */
@@ -81,11 +91,12 @@ export function onQuery(state: RecordState, from: Life, message: Query): void {
   const isDone = locked(state, ks, () => {
     if (ks.mustStop && state.rules.stopsReadingFirst()) stopReading(state, ks);
     if (state.rules.barsAfterQuery()) barrier(state, ks, tid);
-    const stored = state.store.get(key);
+    const stored = state.store.head(key);
     const stand = stored === undefined
-      ? {}
-      : { stand: standOf(stored, isReportedOwner(state, ks)) };
-    send(state, from, { kind: "query_answer", key, slotGen, tid, generation, ...stand });
+      ? heldOnly(state, key)
+      : { ...standOf(stored, isReportedOwner(state, ks)), ...heldHere(state, key) };
+    const answer = stand === undefined ? {} : { stand };
+    send(state, from, { kind: "query_answer", key, slotGen, tid, generation, ...answer });
   });
   if (!isDone) defer(ks, from, message);
   tidy(state, ks);
@@ -93,7 +104,7 @@ export function onQuery(state: RecordState, from: Life, message: Query): void {
 
 /** Is this node the owner, as a recovery is told? Who gave the record back is not. */
 export function isReportedOwner(state: RecordState, ks: KeyState): boolean {
-  const stored = state.store.get(ks.key);
+  const stored = state.store.head(ks.key);
   if (isOwner(stored, state.pnn as Pnn)) return true;
   return isReleased(stored) && !state.rules.releaseEndsOwnership();
 }

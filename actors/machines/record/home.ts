@@ -10,8 +10,10 @@
  */
 import type { Ack, Grant, Nack, NoCopy, Req } from "../../../transport/wire/messages/record.ts";
 import type { Generation } from "../../../transport/wire/terms.ts";
+import { queryNow } from "./backlog.ts";
 import { emptyCopy } from "./copy.ts";
 import type { Key } from "./copy.ts";
+import { heldField } from "./held.ts";
 import { askLater, breach, count, isIn, send, slotOfKey, wakeEntry } from "./keys.ts";
 import { askRound, query } from "./query.ts";
 import type { Entry, Home, Life, RecordState } from "./state.ts";
@@ -48,6 +50,7 @@ export function newEntry(home: Home, key: Key): Entry {
     queue: [],
     round: undefined,
     best: undefined,
+    held: undefined,
   };
   home.table.set(key, entry);
   return entry;
@@ -104,6 +107,7 @@ export function onReq(state: RecordState, from: Life, { key, slotGen, rid }: Req
   if (known === undefined) queue.push({ of: from, rid });
   else if (known.rid < rid) queue[at] = { of: from, rid };
   nameLife(state, from, entry);
+  queryNow(state, entry);
   // The holder still has its copy: the purge is taken back.
   if (entry.phase === "purge1" && entry.holder !== undefined && isIn(state, entry.holder)) {
     endRound(state, entry);
@@ -125,7 +129,7 @@ export function next(state: RecordState, entry: Entry): void {
   if (entry.phase !== "idle" || entry.pend !== undefined) return;
   const place = entry.queue.shift();
   if (place === undefined) {
-    if (entry.holder === undefined) dropEntry(state, entry);
+    if (entry.holder === undefined && entry.held === undefined) dropEntry(state, entry);
     return;
   }
   const { retryMs } = state.timing;
@@ -154,12 +158,14 @@ export function drive(state: RecordState, entry: Entry): void {
   const { pend, key, home: { slotGen } } = entry;
   if (pend === undefined) return;
   const { tid, to, rid } = pend;
+  const held = heldField(entry.held);
   wakeEntry(state, entry, pend.dueMs);
   if (pend.empty) {
     const copy = emptyCopy(tid);
-    send(state, to, { kind: "grant", key, slotGen, tid, rid, copy } satisfies Grant);
+    send(state, to, { kind: "grant", key, slotGen, tid, rid, ...held, copy } satisfies Grant);
   } else if (entry.holder !== undefined) {
-    send(state, entry.holder, { kind: "recall", key, slotGen, tid, ft: entry.htid, to, rid });
+    const ft = entry.htid;
+    send(state, entry.holder, { kind: "recall", key, slotGen, tid, ft, to, rid, ...held });
   }
 }
 
@@ -170,6 +176,8 @@ export function onAck(state: RecordState, from: Life, { key, slotGen, tid }: Ack
   if (entry === undefined || pend === undefined || !isSameTid(pend.tid, tid)) return;
   if (pend.to !== from) return breach(state, "I1", `ACK of ${tidText(tid)} by another`, from);
   entry.pend = undefined;
+  // Whoever took it has it in the value.
+  entry.held = undefined;
   setHolder(state, entry, from, tid, pend.rid);
   count(state, "moved");
   next(state, entry);

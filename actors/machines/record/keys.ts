@@ -16,6 +16,7 @@ import { slotOf } from "../cluster/slots.ts";
 import { FLAG_RO, isOwner, isReader, nextRsn } from "./copy.ts";
 import type { Key, Stored } from "./copy.ts";
 import type { RecordEffect } from "./events.ts";
+import { isOnItsWay } from "./long.ts";
 import type { Asking, Entry, KeyState, Life, RecordState } from "./state.ts";
 import { NEVER } from "./state.ts";
 import { compareTid } from "./tid.ts";
@@ -34,10 +35,12 @@ export function keyOf(state: RecordState, key: Key): KeyState {
     slot: slotOf(state.config.hashOf(key)),
     queue: [],
     held: undefined,
+    watch: undefined,
     told: new Map(),
     own: undefined,
     ro: undefined,
     calls: [],
+    roAsks: new Map(),
     readers: new Map(),
     revoke: undefined,
     recall: undefined,
@@ -61,14 +64,14 @@ export function keyOf(state: RecordState, key: Key): KeyState {
 export function tidy(state: RecordState, ks: KeyState): void {
   const isActive = ks.queue.length > 0 || ks.held !== undefined || ks.own !== undefined ||
     ks.ro !== undefined || ks.calls.length > 0 || ks.recall !== undefined ||
-    ks.release !== undefined || ks.isPulled || ks.isDirty;
+    ks.release !== undefined || ks.roAsks.size > 0 || ks.isPulled || ks.isDirty;
   if (isActive) {
     state.active.add(ks);
     return;
   }
   state.active.delete(ks);
   const isBusy = ks.told.size > 0 || ks.readers.size > 0 || ks.granter !== undefined ||
-    ks.mustStop || ks.deferred.length > 0 || ks.mutex !== undefined ||
+    ks.mustStop || ks.deferred.length > 0 || ks.mutex !== undefined || ks.watch !== undefined ||
     ks.holdUntilMs > state.nowMs;
   if (isBusy) return;
   if (state.keys.get(ks.key) === ks) state.keys.delete(ks.key);
@@ -146,7 +149,7 @@ export function forgetGranter(state: RecordState, ks: KeyState): void {
 
 /** Does this node own the key, as its file says now? Outside of the mutex that is a guess. */
 export function owns(state: RecordState, ks: KeyState): boolean {
-  return isOwner(state.store.get(ks.key), state.pnn as Pnn);
+  return isOwner(state.store.head(ks.key), state.pnn as Pnn);
 }
 
 /** Runs something under the key's mutex, or has the key looked at again soon. Answers whether it ran. */
@@ -217,6 +220,7 @@ export function send(state: RecordState, to: Life, message: RecordMessage): void
     state.inbox.push(message);
     return;
   }
+  if (isOnItsWay(state, to, message)) return;
   const waiting = state.outbox.get(to);
   if (waiting === undefined) state.outbox.set(to, [message]);
   else waiting.push(message);

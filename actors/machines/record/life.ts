@@ -4,8 +4,9 @@
  * Does NOT promise: that the life before has ended for its clients; the fence sees to that before a word is said.
  */
 import type { Incarnation } from "../../../transport/wire/terms.ts";
-import { endUnsure } from "./calls.ts";
-import { answer } from "./ops.ts";
+import { clearBacklog } from "./backlog.ts";
+import { answerNot, endWaiter } from "./ops.ts";
+import { dropProgram } from "./programs.ts";
 import type { RecordState } from "./state.ts";
 import { stopRun } from "./traverse.ts";
 import { isVisitor } from "./visitors.ts";
@@ -23,11 +24,14 @@ export function startRecordLife(state: RecordState, incarnation: Incarnation): v
   state.dirty.length = 0;
   state.inbox.length = 0;
   state.outbox.clear();
+  state.onTheirWay.clear();
   state.copies.clear();
   state.opKeys.clear();
   state.granted.clear();
   state.reading.clear();
   state.homes.length = 0;
+  state.closed.clear();
+  state.recovering.clear();
   state.frozen.clear();
   state.named.clear();
   state.rounds.clear();
@@ -37,12 +41,19 @@ export function startRecordLife(state: RecordState, incarnation: Incarnation): v
   state.parted.clear();
   state.empties.clear();
   state.runs.clear();
+  state.asked.clear();
+  state.programs.clear();
+  state.pulled.clear();
+  clearBacklog(state);
+  state.watchWalk.walks.length = 0;
+  state.watchWalk.wakeMs = Infinity;
   state.members = new Map();
   state.slots = [];
   state.generation = 0n as RecordState["generation"];
   state.me = undefined;
   state.leaseEndMs = 0;
   state.vacuum.walk = undefined;
+  state.vacuum.isHurried = false;
   state.vacuum.wakeMs = Infinity;
   state.incarnation = incarnation;
   state.store.renew(incarnation);
@@ -50,13 +61,14 @@ export function startRecordLife(state: RecordState, incarnation: Incarnation): v
 }
 
 function endAll(state: RecordState): void {
-  const why = "the node begins a new life";
+  const reason = { code: "state", why: "the node begins a new life" } as const;
   for (const run of [...state.runs.values()]) stopRun(state, run.id);
   for (const ks of state.keys.values()) {
     for (const place of ks.queue) {
-      if (!isVisitor(place)) endUnsure(state, place, place.local?.isSent === true, why);
+      if (!isVisitor(place)) endWaiter(state, place, reason);
     }
-    for (const call of ks.calls) endUnsure(state, call.waiter, call.isSent, why);
-    if (ks.held !== undefined) answer(state, ks.held.waiter.op, "failed", { why });
+    for (const call of ks.calls) answerNot(state, call.waiter.op, call.isSent, reason);
+    if (ks.held?.kind === "lock") answerNot(state, ks.held.waiter.op, false, reason);
+    else if (ks.held !== undefined) dropProgram(state, ks, ks.held, reason);
   }
 }

@@ -12,11 +12,14 @@
 import type { NoTable, Report, Table } from "../../../transport/wire/messages/record.ts";
 import type { SlotName, TableEntry } from "../../../transport/wire/messages/record_parts.ts";
 import type { Generation } from "../../../transport/wire/terms.ts";
+import { lookAtBacklog, queryLater } from "./backlog.ts";
 import { isNewer } from "./copy.ts";
 import { drive, nameLife, newEntry, newTid, next } from "./home.ts";
+import { isOfCopy, unite } from "./held.ts";
 import { askLater, breach, count, isIn, lifeOf, newAsking, send } from "./keys.ts";
 import { collect } from "./parts.ts";
-import { query, settleHolder } from "./query.ts";
+import { noteOpened, noteRecovering, review } from "./progress.ts";
+import { settleHolder } from "./query.ts";
 import type { Home, Life, RecordState } from "./state.ts";
 import { NEVER } from "./state.ts";
 
@@ -35,6 +38,7 @@ export function startHome(state: RecordState, slot: number): void {
     opening: undefined,
   };
   state.homes[slot] = home;
+  state.closed.add(home);
   startOpening(state, home);
 }
 
@@ -49,6 +53,7 @@ export function startOpening(state: RecordState, home: Home): void {
     need: isTable ? new Set([before]) : new Set(state.members.values()),
     fromGen: isTable ? from.slotGen : 0n as Generation,
     best: new Map(),
+    held: new Map(),
   };
   askOpening(state, home);
 }
@@ -61,6 +66,7 @@ function rebuild(state: RecordState, home: Home): void {
     need: new Set(state.members.values()),
     fromGen: 0n as Generation,
     best: new Map(),
+    held: new Map(),
   };
   askOpening(state, home);
 }
@@ -151,6 +157,8 @@ export function onTable(state: RecordState, from: Life, message: Table): void {
       if (home !== undefined) takeEntry(state, home, entry);
     }
   }
+  review(state);
+  lookAtBacklog(state);
   // Also for tables that are here already: that was not heard.
   const slots = message.slots.filter(({ slot, slotGen }) => {
     const home = state.homes[slot];
@@ -162,6 +170,8 @@ export function onTable(state: RecordState, from: Life, message: Table): void {
 function open(state: RecordState, home: Home): void {
   if (home.isOpen) breach(state, "I10", `slot ${home.slot} opens twice`);
   home.isOpen = true;
+  state.closed.delete(home);
+  if (home.opening !== undefined) noteOpened(state, home.opening);
   home.opening = undefined;
   state.timers.set(home, NEVER);
   count(state, "opened");
@@ -173,6 +183,7 @@ function takeEntry(state: RecordState, home: Home, told: TableEntry): void {
   // A life that is no member is still named, so that the key is asked for.
   const nameOf = (life: Life) => lifeOf(state, life) ?? life;
   const entry = newEntry(home, key);
+  entry.held = told.held?.slice();
   for (const { of, rid } of queue) {
     const life = lifeOf(state, of);
     if (life === undefined) continue;
@@ -188,7 +199,8 @@ function takeEntry(state: RecordState, home: Home, told: TableEntry): void {
   const isLost = (entry.holder !== undefined && !isIn(state, entry.holder)) ||
     (taker !== undefined && !isIn(state, taker));
   if (phase === "query" || phase === "purge2" || (isLost && state.rules.queriesAfterLoss())) {
-    return query(state, entry);
+    noteRecovering(state, entry);
+    return queryLater(state, entry);
   }
   if (pend === undefined || taker === undefined) return next(state, entry);
   const tid = state.rules.renumbersPending() ? newTid(home) : htid;
@@ -216,9 +228,13 @@ export function onReport(state: RecordState, from: Life, message: Report): void 
   }
   for (const part of parts) {
     for (const { key, slot, stand } of part.stands) {
-      const best = homes.get(slot)?.opening?.best;
-      const known = best?.get(key);
-      if (best === undefined) continue;
+      const opening = homes.get(slot)?.opening;
+      if (opening === undefined) continue;
+      const { best } = opening;
+      const known = best.get(key);
+      const held = unite(state, opening.held.get(key), stand.held);
+      if (held !== undefined) opening.held.set(key, held);
+      if (!isOfCopy(stand)) continue;
       if (known?.stand.owner === true && stand.owner) {
         const other = isNewer(stand, known.stand, state.rules) ? known.of : from;
         breach(state, "I6", `two owners of one key in slot ${slot}`, other);
@@ -235,5 +251,10 @@ function finishIfWhole(state: RecordState, home: Home): void {
   const { opening } = home;
   if (opening === undefined || opening.need.size > 0) return;
   open(state, home);
-  for (const [key, best] of opening.best) settleHolder(state, newEntry(home, key), best);
+  for (const key of new Set([...opening.best.keys(), ...opening.held.keys()])) {
+    const entry = newEntry(home, key);
+    entry.held = opening.held.get(key);
+    settleHolder(state, entry, opening.best.get(key));
+  }
+  review(state);
 }

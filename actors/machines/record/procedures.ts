@@ -5,6 +5,7 @@
  *   append  args bytes                   puts them at the end; gives the new length as u32 LE
  *   cas     args u32 LE length, old, new sets new if the value is old; gives 1 or 0
  *   set_if  args u8 when, value          when: 0 always, 1 if empty, 2 if not empty; gives the value before
+ *   set     args value                   the value is that; gives nothing
  *   push    args u32 LE max, item        a list of items (u32 LE length, bytes) of at most max, the oldest go; gives
  *                                        its length
  *   delete  args none                    empties it; gives the value before
@@ -15,20 +16,33 @@
  */
 import { VALUE_MAX } from "../../../transport/wire/limits.ts";
 import { NO_DATA } from "./copy.ts";
+import type { At, OpCode } from "./events.ts";
 
-/** What a procedure gives back. */
+/** What a procedure gives back. `code`: "refused", where there is none. */
 export type Ran =
   | { readonly ok: true; readonly data: Uint8Array; readonly result: Uint8Array }
-  | { readonly ok: false; readonly why: string };
+  | { readonly ok: false; readonly why: string; readonly code?: OpCode };
 
-/** A procedure. Neither argument may be changed or kept. */
-export type Procedure = (data: Uint8Array, args: Uint8Array) => Ran;
+/** A procedure. No argument may be changed or kept. `at`: which state of the record its value will be. */
+export type Procedure = (data: Uint8Array, args: Uint8Array, at?: At) => Ran;
+
+/** Whoever knows the procedures: of the daemon itself, or of programs ("external"), which are told to run them. */
+export interface ProcedureBook {
+  get(name: string): Procedure | "external" | undefined;
+}
 
 const I64 = 8;
 const U32 = 4;
 
 const done = (data: Uint8Array, result: Uint8Array): Ran => ({ ok: true, data, result });
 const refused = (why: string): Ran => ({ ok: false, why });
+const tooLong = (what: string): Ran => {
+  return {
+    ok: false,
+    why: `the ${what} would be too long: it has ${VALUE_MAX} bytes at most`,
+    code: "limit",
+  };
+};
 
 /** A u32 as four bytes. */
 export function u32Bytes(value: number): Uint8Array {
@@ -61,6 +75,27 @@ export function isSameBytes(one: Uint8Array, other: Uint8Array): boolean {
   return one.length === other.length && one.every((byte, at) => byte === other[at]);
 }
 
+/** A refusal instead of what is too long to be stored, or to be told. */
+export function fitting(ran: Ran): Ran {
+  if (!ran.ok) return ran;
+  if (ran.data.length > VALUE_MAX) return tooLong("value");
+  return ran.result.length > VALUE_MAX ? tooLong("result") : ran;
+}
+
+/** Runs one. A mistake of its code is a refusal, and nothing worse: all records of the node depend on that. */
+export function runProcedure(
+  run: Procedure,
+  data: Uint8Array,
+  args: Uint8Array,
+  at: At,
+): Ran {
+  try {
+    return fitting(run(data, args, at));
+  } catch (error) {
+    return refused(`the procedure has failed: ${error instanceof Error ? error.message : error}`);
+  }
+}
+
 function viewOf(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
@@ -77,7 +112,7 @@ export function incr(data: Uint8Array, args: Uint8Array): Ran {
 
 /** Puts bytes at the end. */
 export function append(data: Uint8Array, args: Uint8Array): Ran {
-  if (data.length + args.length > VALUE_MAX) return refused("the value would be too long");
+  if (data.length + args.length > VALUE_MAX) return tooLong("value");
   const whole = joinBytes(data, args);
   return done(whole, u32Bytes(whole.length));
 }
@@ -105,19 +140,28 @@ export function setIf(data: Uint8Array, args: Uint8Array): Ran {
 export function push(data: Uint8Array, args: Uint8Array): Ran {
   if (args.length < U32) return refused("push needs a maximum");
   const max = viewOf(args).getUint32(0, true);
-  const items: Uint8Array[] = [];
-  for (let at = 0; at < data.length;) {
-    if (at + U32 > data.length) return refused("the value is no list");
-    const end = at + U32 + viewOf(data).getUint32(at, true);
-    if (end > data.length) return refused("the value is no list");
-    items.push(data.subarray(at, end));
-    at = end;
+  const view = viewOf(data);
+  const endOf = (at: number): number =>
+    at + U32 > data.length ? Infinity : at + U32 + view.getUint32(at, true);
+  let count = 0;
+  for (let at = 0; at < data.length; count++) {
+    at = endOf(at);
+    if (at > data.length) return refused("the value is no list");
   }
-  items.push(joinBytes(u32Bytes(args.length - U32), args.subarray(U32)));
-  const kept = items.slice(Math.max(0, items.length - max));
-  const whole = joinBytes(...kept);
-  if (whole.length > VALUE_MAX) return refused("the list would be too long");
-  return done(whole, u32Bytes(kept.length));
+  if (max === 0) return done(NO_DATA, u32Bytes(0));
+  // The oldest go. There may be millions: nothing is made of each.
+  let from = 0;
+  for (let over = count + 1 - max; over > 0 && from < data.length; over--) from = endOf(from);
+  const length = data.length - from + args.length;
+  if (length > VALUE_MAX) return tooLong("list");
+  const item = args.subarray(U32);
+  const whole = joinBytes(data.subarray(from), u32Bytes(item.length), item);
+  return done(whole, u32Bytes(Math.min(count + 1, max)));
+}
+
+/** Sets it. */
+export function set(_data: Uint8Array, args: Uint8Array): Ran {
+  return done(args.slice(), NO_DATA);
 }
 
 /** Empties it. */
@@ -130,6 +174,7 @@ export const PROCEDURES: ReadonlyMap<string, Procedure> = new Map<string, Proced
   ["incr", incr],
   ["append", append],
   ["cas", cas],
+  ["set", set],
   ["set_if", setIf],
   ["push", push],
   ["delete", remove],

@@ -17,8 +17,10 @@ import type {
   Release,
 } from "../../../transport/wire/messages/record.ts";
 import { isNewer } from "./copy.ts";
-import { dropEntry, endRound, homeFor, nameLife, newTid, next, setHolder } from "./home.ts";
+import { endRound, homeFor, nameLife, newTid, next, setHolder } from "./home.ts";
+import { isOfCopy, settleHeld, unite } from "./held.ts";
 import { breach, count, newAsking, send, wakeEntry } from "./keys.ts";
+import { noteRecovered } from "./progress.ts";
 import type { Entry, Life, RecordState } from "./state.ts";
 import { isSameTid, TID_NONE, tidText } from "./tid.ts";
 
@@ -35,6 +37,7 @@ function begin(state: RecordState, entry: Entry, phase: Phase): void {
   entry.phase = phase;
   entry.pend = undefined;
   entry.best = undefined;
+  if (phase === "query") entry.held = undefined;
   entry.round = { ...newAsking(state, state.timing.roundMs), tid, need };
   for (const life of need) nameLife(state, life, entry);
   state.rounds.add(entry);
@@ -72,7 +75,8 @@ export function onQueryAnswer(state: RecordState, from: Life, message: QueryAnsw
   if (!state.rules.isAnswerOfNow(state.generation, generation)) return;
   if (!round.need.delete(from)) return;
   const { best } = entry;
-  if (stand !== undefined) {
+  entry.held = unite(state, entry.held, stand?.held);
+  if (stand !== undefined && isOfCopy(stand)) {
     if (stand.owner && best?.stand.owner === true) {
       const other = isNewer(stand, best.stand, state.rules) ? best.of : from;
       breach(state, "I6", `two owners of one key: ${tidText(stand.tid)}`, other);
@@ -96,19 +100,22 @@ export function lookAtRound(state: RecordState, entry: Entry): void {
     entry.htid = TID_NONE;
     entry.hrid = 0;
     count(state, "purged");
-    if (entry.queue.length === 0) dropEntry(state, entry);
-    else next(state, entry);
+    state.moves.note(state.nowMs, "purged", entry.key, undefined);
+    next(state, entry);
   }
 }
 
 function endQuery(state: RecordState, entry: Entry): void {
   const { best } = entry;
   endRound(state, entry);
+  state.moves.note(state.nowMs, "recovered", entry.key, best?.of, best?.stand.rsn);
+  noteRecovered(state, entry, best !== undefined);
   settleHolder(state, entry, best);
 }
 
 /** What a recovery found: the greatest copy's member holds the key, unless it is empty and owned by nobody. */
 export function settleHolder(state: RecordState, entry: Entry, best: Entry["best"]): void {
+  settleHeld(entry, best);
   if (best === undefined) {
     entry.holder = undefined;
     entry.htid = TID_NONE;

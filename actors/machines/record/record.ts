@@ -13,24 +13,35 @@ import type { Member } from "../../../transport/wire/messages/document.ts";
 import type { RecordMessage } from "../../../transport/wire/messages/record.ts";
 import type { Generation, Pnn } from "../../../transport/wire/terms.ts";
 import { askAboutKept } from "./answering.ts";
+import { onBacklogDue } from "./backlog.ts";
+import type { Key } from "./copy.ts";
 import { leftAt, pullSome } from "./drain.ts";
 import { onCallsDue } from "./calls.ts";
 import { onRevokeDue, onRoDue } from "./delegate.ts";
 import type { RecordEffect, RecordEvent } from "./events.ts";
 import { exchangeViews } from "./exchange.ts";
 import { onEntryDue } from "./home.ts";
-import { lifeOf, mark, noteEmpty, tidy, wakeKey } from "./keys.ts";
+import { breach, lifeOf, mark, noteEmpty, tidy, wakeKey } from "./keys.ts";
 import { startRecordLife } from "./life.ts";
+import { look, lookAtKey } from "./look.ts";
+import type { KeyLook, RecordLook } from "./look.ts";
 import { onRecordMessage } from "./messages.ts";
+import type { Move } from "./moves.ts";
 import { onOpeningDue, sendWishes } from "./opening.ts";
 import { onCancel, onClientDied, onDone, onOp, onQueueDue, onUnlock } from "./ops.ts";
+import { isHeldDone, onProgramDue, onRan } from "./programs.ts";
 import { onOwnDue } from "./requester.ts";
-import type { KeyState, Life, RecordConfig, RecordState } from "./state.ts";
+import type { KeyState, Life, Part, RecordConfig, RecordState } from "./state.ts";
 import { newRecordState } from "./state.ts";
 import { onMore, onRunDue, onTraverse, sendListWishes, stopRun } from "./traverse.ts";
-import { onReleaseDue, onVacuumDue } from "./vacuum.ts";
+import { hurryVacuum, onReleaseDue, onVacuumDue } from "./vacuum.ts";
 import { adopt } from "./view.ts";
+import { isToClose, onWatchDue, onWatching, onWatchingAll } from "./watch.ts";
 import { work } from "./work.ts";
+
+/** Rounds of a step. A few are the rule. */
+const ROUNDS_MAX = 1000;
+const NOTHING: readonly never[] = [];
 
 /** The machine. */
 export class RecordMachine {
@@ -47,13 +58,30 @@ export class RecordMachine {
   step(event: RecordEvent, nowMs: number): RecordEffect[] {
     const { state } = this;
     state.nowMs = Math.max(state.nowMs, nowMs);
+    state.room = state.timing.sliceKeys;
     onEvent(state, event);
     settle(state);
     flush(state);
-    this.wakeMs = state.timers.nextMs;
+    const hasRest = state.inbox.length > 0 || state.dirty.length > 0;
+    this.wakeMs = hasRest ? state.nowMs + 1 : state.timers.nextMs;
     const { effects } = state;
     state.effects = [];
     return effects;
+  }
+
+  /** The whole, for commands and statistics. */
+  look(): RecordLook {
+    return look(this.state);
+  }
+
+  /** One record, as this node sees it. */
+  lookAt(key: Key): KeyLook {
+    return lookAtKey(this.state, key);
+  }
+
+  /** The last moves of records that this node saw, at most `max`, the oldest first. */
+  moves(max: number): Move[] {
+    return this.state.moves.last(max);
   }
 
   /** What this node, as home, knows to be at another still; 0: that one may be stopped, as far as this node knows. */
@@ -78,6 +106,8 @@ function onEvent(state: RecordState, event: RecordEvent): void {
       return onOp(state, event.op);
     case "unlock":
       return onUnlock(state, event.id, event.data);
+    case "ran":
+      return onRan(state, event);
     case "done":
       return onDone(state, event.id);
     case "cancel":
@@ -94,6 +124,10 @@ function onEvent(state: RecordState, event: RecordEvent): void {
       return onTraverse(state, event);
     case "more":
       return onMore(state, event.id, event.credit);
+    case "vacuum":
+      return hurryVacuum(state);
+    case "watching":
+      return "key" in event ? onWatching(state, event.key) : onWatchingAll(state, event.prefix);
     case "wake":
       return;
   }
@@ -120,36 +154,54 @@ function onMessages(
   for (const message of messages) onRecordMessage(state, life, generation, message);
 }
 
-/** Messages to itself, what is due, and work at keys, until nothing is left to do now. */
+/**
+ * Messages to itself, what is due, and work at keys, round after round until nothing is left to do now. What a round
+ * brings about is the next one's; a step that has no end is a fault of the machine: the rest waits for the next step.
+ */
 function settle(state: RecordState): void {
-  do {
-    for (let next = state.inbox.shift(); next !== undefined; next = state.inbox.shift()) {
-      if (state.me !== undefined) onRecordMessage(state, state.me, state.generation, next);
+  for (let rounds = 0; rounds < ROUNDS_MAX; rounds++) {
+    const inbox = takeAll(state.inbox);
+    for (const message of inbox) {
+      if (state.me !== undefined) onRecordMessage(state, state.me, state.generation, message);
     }
-    for (let ks = state.dirty.pop(); ks !== undefined; ks = state.dirty.pop()) {
+    const dirty = takeAll(state.dirty);
+    for (const ks of dirty) {
       ks.isDirty = false;
       work(state, ks);
     }
-    for (let part = due(state); part !== undefined; part = due(state)) {
-      if (part.sort === "key") onKeyDue(state, part);
-      else if (part.sort === "entry") onEntryDue(state, part);
-      else if (part.sort === "home") onOpeningDue(state, part);
-      else if (part.sort === "run") onRunDue(state, part);
-      else {
-        onVacuumDue(state);
-        if (state.me !== undefined) {
-          pullSome(state);
-          askAboutKept(state);
-        }
-      }
-    }
+    const due = state.timers.takeDue(state.nowMs);
+    for (const part of due) onDue(state, part);
     if (state.wishes.size > 0 || state.reportWishes.size > 0) sendWishes(state);
     if (state.listWishes.size > 0) sendListWishes(state);
-  } while (state.inbox.length > 0 || state.dirty.length > 0);
+    if (state.inbox.length === 0 && state.dirty.length === 0 && due.length === 0) return;
+  }
+  breach(state, "settle", `${ROUNDS_MAX} rounds, and no end`);
 }
 
-function due(state: RecordState): ReturnType<RecordState["timers"]["takeDue"]> {
-  return state.timers.takeDue(state.nowMs);
+function takeAll<Item>(items: Item[]): readonly Item[] {
+  return items.length === 0 ? NOTHING : items.splice(0);
+}
+
+function onDue(state: RecordState, part: Part): void {
+  switch (part.sort) {
+    case "key":
+      return onKeyDue(state, part);
+    case "entry":
+      return onEntryDue(state, part);
+    case "home":
+      return onOpeningDue(state, part);
+    case "run":
+      return onRunDue(state, part);
+    case "watch":
+      return onWatchDue(state);
+    case "backlog":
+      return onBacklogDue(state);
+    case "vacuum":
+      onVacuumDue(state);
+      if (state.me === undefined) return;
+      pullSome(state);
+      return askAboutKept(state);
+  }
 }
 
 /** All that a key may wait for. */
@@ -171,9 +223,10 @@ function onKeyDue(state: RecordState, ks: KeyState): void {
   onCallsDue(state, ks);
   onRevokeDue(state, ks);
   onReleaseDue(state, ks);
+  onProgramDue(state, ks);
   onQueueDue(state, ks);
   if (ks.holdUntilMs > state.nowMs) wakeKey(state, ks, ks.holdUntilMs);
-  if (ks.queue.length > 0 || ks.recall !== undefined || ks.held?.unlock !== undefined) {
+  if (ks.queue.length > 0 || ks.recall !== undefined || isHeldDone(ks) || isToClose(ks)) {
     mark(state, ks);
   }
   tidy(state, ks);

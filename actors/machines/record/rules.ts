@@ -32,6 +32,8 @@ export interface RecordRules {
   retags(): boolean;
   /** also when it has given the record back meanwhile. */
   retagsReleased(): boolean;
+  /** but not where the copy that comes is newer than the own one: the record went on without that. */
+  retagsOnlyLater(): boolean;
   /** C7: a NACK that tells of a newer copy leads to a query. */
   nackQueries(): boolean;
   /** A deferred recall that a query or purge has overtaken, or whose target or home left, is dropped. */
@@ -118,6 +120,7 @@ export const RECORD_RULES: RecordRules = {
   isGone: (isMember) => !isMember,
   retags: yes,
   retagsReleased: yes,
+  retagsOnlyLater: yes,
   nackQueries: yes,
   dropsRecalls: yes,
   keepsHighestRid: yes,

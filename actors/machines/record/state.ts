@@ -15,9 +15,11 @@
 import type { Member, Slot } from "../../../transport/wire/messages/document.ts";
 import type {
   Call,
+  CallDone,
   ListWish,
   Recall,
   RecordMessage,
+  RoAsk,
   TableAsk,
 } from "../../../transport/wire/messages/record.ts";
 import type {
@@ -27,33 +29,28 @@ import type {
   Tid,
 } from "../../../transport/wire/messages/record_parts.ts";
 import type { DbId, Generation, Incarnation, NodeId, Pnn } from "../../../transport/wire/terms.ts";
-import type { Key, Stored } from "./copy.ts";
-import type { Op, RecordEffect } from "./events.ts";
+import type { Key } from "./copy.ts";
+import type { Op, RecordEffect, Unlock } from "./events.ts";
+import { type Backlog, newBacklog } from "./backlog.ts";
+import type { LocalCall } from "./calls.ts";
+import type { HeldBook } from "./held.ts";
 import type { Policy } from "./policy.ts";
-import type { Procedure } from "./procedures.ts";
+import type { ProcedureBook, Ran } from "./procedures.ts";
 import type { Rules } from "./rules.ts";
-import { Timers } from "./timers.ts";
-import type { Waker } from "./timers.ts";
-import type { TraverseRun } from "./traverse.ts";
+import { Moves, type WaitKind, Waits } from "./moves.ts";
+import type { ViewWork } from "./progress.ts";
+import { Timers, type Waker } from "./timers.ts";
+import type { SlotWalk, TraverseRun } from "./traverse.ts";
+import type { RecordStore } from "./store.ts";
 import type { RecordTiming } from "./tunables.ts";
+import type { Vacuum } from "./vacuum.ts";
+import type { Watching, WatchWalk } from "./watch.ts";
 
 /** Never: later than any time. */
 export const NEVER = Infinity;
 
 /** One life of a node. Of members there is one object each. */
 export type Life = Member;
-
-/** Where copies are stored: a mapped file, with a mutex for each chain of keys. */
-export interface RecordStore {
-  /** Tries the chain mutex of a key. `died`: it is had, and who had it died in it. */
-  tryLock(key: Key): "had" | "died" | "busy";
-  unlock(key: Key): void;
-  get(key: Key): Stored | undefined;
-  put(key: Key, stored: Stored): void;
-  drop(key: Key): void;
-  /** A new, empty file for a new life; who maps the old one sees that it ended. */
-  renew(incarnation: Incarnation): void;
-}
 
 /** What a machine is made with. */
 export interface RecordConfig {
@@ -62,12 +59,16 @@ export interface RecordConfig {
   /** Jenkins hash of a key, u32. */
   readonly hashOf: (key: Key) => number;
   readonly store: RecordStore;
-  readonly procedures: ReadonlyMap<string, Procedure>;
+  readonly procedures: ProcedureBook;
   readonly policy: Policy;
   readonly timing: RecordTiming;
   readonly rules: Rules;
   /** Are all records of the database sticky? */
   readonly isSticky?: boolean;
+  /** Does anybody watch this key? Then writes to it are told; absent: nobody watches anything. */
+  readonly isWatched?: (key: Key) => boolean;
+  /** Locks that values are about; absent: they are about none. */
+  readonly held?: HeldBook | undefined;
 }
 
 /** Something asked again and again. */
@@ -80,7 +81,7 @@ export interface Asking {
 export interface Waiter {
   readonly op: Op;
   /** A call that must run here under this number, since it was sent before. */
-  local: { readonly seq: number; readonly birth: Tid; readonly isSent: boolean } | undefined;
+  local: LocalCall | undefined;
 }
 
 /** A call of another node that waits to be executed here. */
@@ -94,12 +95,14 @@ export type Place = Waiter | Visitor;
 
 /** The request for ownership that is under way. */
 export interface Own extends Asking {
+  readonly sinceMs: number;
   readonly rid: number;
   minTid: Tid;
 }
 
 /** The request for a copy to read that is under way. */
 export interface RoWish extends Asking {
+  readonly sinceMs: number;
   rid: number;
   minTid: Tid;
   /** Questions to the hint so far. */
@@ -108,6 +111,7 @@ export interface RoWish extends Asking {
 
 /** The call that is under way. */
 export interface CallOut extends Asking {
+  readonly sinceMs: number;
   readonly seq: number;
   readonly waiter: Waiter;
   birth: Tid;
@@ -115,6 +119,8 @@ export interface CallOut extends Asking {
   isSent: boolean;
   minTid: Tid;
   tries: number;
+  /** It was executed, and its copy is here; told when the lease is valid. */
+  done: CallDone | undefined;
 }
 
 /** A recall that waits until it can be served. */
@@ -125,21 +131,39 @@ export interface Recalled {
   before: number;
 }
 
+/** A client of this node has the record locked; and what it wants when it gives the lock back. */
+export interface HeldLock {
+  readonly kind: "lock";
+  readonly waiter: Waiter;
+  unlock: Unlock | undefined;
+}
+
+/** A program runs its procedure on the record. */
+export interface HeldRun {
+  readonly kind: "run";
+  readonly id: number;
+  readonly untilMs: number;
+  /** Whose call it is; undefined: nobody's any more. */
+  place: Place | undefined;
+  ran: Ran | undefined;
+}
+
 /** What this node knows of a key beside its copy. */
 export interface KeyState extends Waker {
   readonly sort: "key";
   readonly key: Key;
   readonly slot: number;
   readonly queue: Place[];
-  /** The operation that has the record locked, and what it wants when it gives the lock back. */
-  held:
-    | { readonly waiter: Waiter; unlock: { readonly data: Uint8Array | undefined } | undefined }
-    | undefined;
+  /** Who has the record for itself. */
+  held: HeldLock | HeldRun | undefined;
+  watch: Watching | undefined;
   /** Operations of clients that map the file and were told that it is here. */
   readonly told: Map<number, { readonly op: Op; readonly untilMs: number }>;
   own: Own | undefined;
   ro: RoWish | undefined;
   readonly calls: CallOut[];
+  /** Who asked for a copy to read while that was not possible: after those who write. */
+  readonly roAsks: Map<Life, RoAsk>;
   /** The highest rid of each node that may read. */
   readonly readers: Map<Life, number>;
   revoke: Asking | undefined;
@@ -187,6 +211,8 @@ export interface Entry extends Waker {
   /** Query or purge: its tid, who has not answered, the greatest copy so far. */
   round: (Asking & { readonly tid: Tid; readonly need: Set<Life> }) | undefined;
   best: { readonly stand: StandOf; readonly of: Life } | undefined;
+  /** Locks that living clients hold, told in a recovery: for the next who takes the record. */
+  held: Uint8Array | undefined;
 }
 
 /** How a slot is being opened. */
@@ -196,6 +222,7 @@ export interface Opening extends Asking {
   readonly need: Set<Life>;
   readonly fromGen: Generation;
   readonly best: Map<Key, { readonly stand: StandOf; readonly of: Life }>;
+  readonly held: Map<Key, Uint8Array>;
 }
 
 /** A slot of which this node is home. */
@@ -224,12 +251,8 @@ export interface Parted {
   left: number;
 }
 
-/** The vacuum. */
-export interface Vacuum extends Waker {
-  readonly sort: "vacuum";
-  /** Where its walk over the copies stands. */
-  walk: Iterator<Key> | undefined;
-}
+/** What wants to be looked at by the clock. */
+export type Part = KeyState | Entry | Home | Vacuum | TraverseRun | WatchWalk | Backlog;
 
 /** All of it. */
 export interface RecordState {
@@ -241,7 +264,9 @@ export interface RecordState {
   effects: RecordEffect[];
   readonly inbox: RecordMessage[];
   readonly outbox: Map<Life, RecordMessage[]>;
-  readonly timers: Timers<KeyState | Entry | Home | Vacuum | TraverseRun>;
+  /** Long messages that were sent lately, and until when they may be under way: long.ts. */
+  readonly onTheirWay: Map<string, number>;
+  readonly timers: Timers<Part>;
   readonly dirty: KeyState[];
 
   incarnation: Incarnation;
@@ -262,20 +287,34 @@ export interface RecordState {
   /** Keys at which something is asked, waited for or recalled. */
   readonly active: Set<KeyState>;
   readonly opKeys: Map<number, KeyState>;
+  /** Keys at which a program runs, by the number of its run. */
+  readonly programs: Map<number, KeyState>;
   /** Keys that this node reads by a granter; keys that a life reads from here. */
   readonly granted: Map<Life, Set<KeyState>>;
   readonly reading: Map<Life, Set<KeyState>>;
   rid: number;
   callSeq: number;
+  /** How much may be done in this step of what is done in slices: keys, about. */
+  room: number;
+  /** Number of runs; goes on over all lives. */
+  runId: number;
   /** Number of questions. */
   askId: number;
 
   readonly homes: (Home | undefined)[];
+  /** Homes that are not open. */
+  readonly closed: Set<Home>;
+  /** Entries that are asked for because of the view. */
+  readonly recovering: Set<Entry>;
+  /** What the last views meant; the newest last. */
+  readonly views: ViewWork[];
   readonly frozen: Map<number, FrozenTable>;
   /** Entries that name a life: as holder, taker, in the queue, or in a round. May have more than that. */
   readonly named: Map<Life, Set<Entry>>;
   /** Entries in which a query or purge is under way. */
   readonly rounds: Set<Entry>;
+  /** Keys that are pulled from nodes that drain. */
+  readonly pulled: Set<KeyState>;
   /** What is asked of a peer at the end of the step. */
   readonly wishes: Map<Life, TableAsk["wishes"][number][]>;
   readonly reportWishes: Map<Life, SlotName[]>;
@@ -285,8 +324,14 @@ export interface RecordState {
   /** Keys that were seen empty, and since when. */
   readonly empties: Map<Key, number>;
   readonly runs: Map<number, TraverseRun>;
+  /** Slots of traverses by the numbers of their questions. */
+  readonly asked: Map<number, { readonly run: TraverseRun; readonly walk: SlotWalk }>;
+  readonly watchWalk: WatchWalk;
+  readonly backlog: Backlog;
   /** Numbers for those who watch. */
   readonly counts: Map<string, number>;
+  readonly waits: Readonly<Record<WaitKind, Waits>>;
+  readonly moves: Moves;
 }
 
 /** A machine without a life. */
@@ -300,6 +345,7 @@ export function newRecordState(config: RecordConfig): RecordState {
     effects: [],
     inbox: [],
     outbox: new Map(),
+    onTheirWay: new Map(),
     timers: new Timers(),
     dirty: [],
     incarnation: 0n as Incarnation,
@@ -316,22 +362,34 @@ export function newRecordState(config: RecordConfig): RecordState {
     copies: new Map(),
     active: new Set(),
     opKeys: new Map(),
+    programs: new Map(),
     granted: new Map(),
     reading: new Map(),
     rid: 0,
     callSeq: 0,
+    room: 0,
+    runId: 0,
     askId: 0,
     homes: [],
+    closed: new Set(),
+    recovering: new Set(),
+    views: [],
     frozen: new Map(),
     named: new Map(),
     rounds: new Set(),
+    pulled: new Set(),
     wishes: new Map(),
     reportWishes: new Map(),
     listWishes: new Map(),
     parted: new Map(),
     empties: new Map(),
-    vacuum: { sort: "vacuum", wakeMs: NEVER, walk: undefined },
+    vacuum: { sort: "vacuum", wakeMs: NEVER, walk: undefined, walkMs: 0, isHurried: false },
     runs: new Map(),
+    asked: new Map(),
+    backlog: newBacklog(),
+    watchWalk: { sort: "watch", wakeMs: NEVER, walks: [] },
     counts: new Map(),
+    waits: { move: new Waits(), read: new Waits(), call: new Waits() },
+    moves: new Moves(),
   };
 }

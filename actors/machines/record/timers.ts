@@ -3,6 +3,8 @@
  *
  *   set(part, atMs) ──▶ heap ──▶ due(nowMs): parts whose time has come; times that were changed meanwhile are skipped
  *
+ * Most times are of operations that end long before: when most of the heap is such, it is made anew without them.
+ *
  * Does NOT promise: that a part is not looked at too early; it looks at its own wishes.
  */
 
@@ -18,10 +20,16 @@ interface Item<Part> {
   readonly part: Part;
 }
 
+const NONE: readonly never[] = [];
+/** The heap may have so many times that are over, beside as many as those that are not. */
+const OVER_MAX = 1024;
+
 /** The times of all parts. */
 export class Timers<Part extends Waker> {
-  readonly #heap: Item<Part>[] = [];
+  #heap: Item<Part>[] = [];
   #seq = 0;
+  /** Parts that have a time, about. */
+  #live = 0;
 
   /** The earliest time; Infinity: none. */
   get nextMs(): number {
@@ -40,11 +48,48 @@ export class Timers<Part extends Waker> {
 
   /** Gives a part its time. */
   set(part: Part, atMs: number): void {
-    if (part.wakeMs === atMs) return;
+    const { wakeMs } = part;
+    if (wakeMs === atMs) return;
     part.wakeMs = atMs;
-    if (atMs === Infinity) return;
+    if (atMs === Infinity) {
+      this.#live -= 1;
+      return;
+    }
+    if (wakeMs === Infinity) this.#live += 1;
+    if (this.#heap.length > 2 * Math.max(this.#live, 0) + OVER_MAX) this.#shrink();
+    this.#push({ atMs, seq: this.#seq++, part });
+  }
+
+  /** Takes all parts whose time has come, in order; their time is over. */
+  takeDue(nowMs: number): readonly Part[] {
     const heap = this.#heap;
-    const item = { atMs, seq: this.#seq++, part };
+    if (heap[0] === undefined || heap[0].atMs > nowMs) return NONE;
+    const due: Part[] = [];
+    for (let first = heap[0]; first !== undefined && first.atMs <= nowMs; first = heap[0]) {
+      this.#pop();
+      if (first.part.wakeMs !== first.atMs) continue;
+      first.part.wakeMs = Infinity;
+      due.push(first.part);
+    }
+    this.#live -= due.length;
+    return due;
+  }
+
+  /** Forgets all. */
+  clear(): void {
+    this.#heap.length = 0;
+    this.#live = 0;
+  }
+
+  /** Without the times that are over; a sorted list is a heap. */
+  #shrink(): void {
+    const left = this.#heap.filter(({ part, atMs }) => part.wakeMs === atMs);
+    this.#heap = left.sort((one, other) => isBefore(one, other) ? -1 : 1);
+    this.#live = left.length;
+  }
+
+  #push(item: Item<Part>): void {
+    const heap = this.#heap;
     let at = heap.length;
     heap.push(item);
     while (at > 0) {
@@ -55,23 +100,6 @@ export class Timers<Part extends Waker> {
       at = above;
     }
     heap[at] = item;
-  }
-
-  /** Takes a part whose time has come; its time is over. */
-  takeDue(nowMs: number): Part | undefined {
-    const heap = this.#heap;
-    for (let first = heap[0]; first !== undefined && first.atMs <= nowMs; first = heap[0]) {
-      this.#pop();
-      if (first.part.wakeMs !== first.atMs) continue;
-      first.part.wakeMs = Infinity;
-      return first.part;
-    }
-    return undefined;
-  }
-
-  /** Forgets all. */
-  clear(): void {
-    this.#heap.length = 0;
   }
 
   #pop(): void {

@@ -16,16 +16,22 @@ import type { Document, Slot } from "../../../transport/wire/messages/document.t
 import type { Pnn } from "../../../transport/wire/terms.ts";
 import { isSameHome } from "../cluster/slots.ts";
 import { nodeIdsOf } from "../cluster/document.ts";
+import { forgetAskers, lookAtBacklog, queryLater, stopLater } from "./backlog.ts";
 import { dropReader } from "./delegate.ts";
+import { forgetPulled } from "./drain.ts";
 import { isCurrent } from "./home.ts";
-import { breach, isIn, locked, mark, stopReading, wakeKey } from "./keys.ts";
+import { breach, isIn, mark, wakeKey } from "./keys.ts";
 import { reviewOpening, startHome } from "./opening.ts";
-import { lookAtRound, query } from "./query.ts";
+import { beginViewWork, noteRecovering, onViewWorkBegun } from "./progress.ts";
+import { lookAtRound } from "./query.ts";
 import { sendReq } from "./requester.ts";
 import type { Entry, Home, Life, RecordState } from "./state.ts";
 import { NEVER } from "./state.ts";
+import { dropProgram, heldPlace } from "./programs.ts";
 import { isVisitor } from "./visitors.ts";
 import { walkAnew } from "./traverse.ts";
+
+const GONE = { code: "state", why: "its node left" } as const;
 
 /** Adopts the view of a document. A node that is not in it, and was before, has a new life and forgets all. */
 export function adopt(state: RecordState, doc: Document): void {
@@ -35,16 +41,23 @@ export function adopt(state: RecordState, doc: Document): void {
   }
   const before = state.slots;
   const isKnown = state.me !== undefined;
+  const membersBefore = state.members;
   const left = takeMembers(state, doc);
   state.generation = doc.generation;
+  const came = [...state.members.values()].filter((life) => membersBefore.get(life.pnn) !== life);
+  beginViewWork(state, came, left);
   state.slots = doc.view.slots;
   state.parted.clear();
   if (state.me === undefined) return;
   stopReadingBy(state, left);
   forgetLives(state, left);
   dropRecalls(state);
-  moveSlots(state, before);
+  const kept = moveSlots(state, before);
   reviewEntries(state, left);
+  onViewWorkBegun(state, kept);
+  forgetAskers(state);
+  forgetPulled(state);
+  lookAtBacklog(state);
   for (const life of left) state.named.delete(life);
   if (isKnown) resend(state);
   for (const run of state.runs.values()) walkAnew(state, run);
@@ -66,6 +79,8 @@ function takeMembers(state: RecordState, doc: Document): Life[] {
     if (adminFlags.includes("draining")) state.draining.add(pnn);
     if (nodeId === state.config.nodeId) state.pnn = pnn;
   }
+  // Who stops by plan drains as well, for the rest of its life.
+  for (const pnn of doc.view.stopping ?? []) state.draining.add(pnn);
   // Where all drain, somebody has to be home, and own what is there.
   if ([...now.keys()].every((pnn) => state.draining.has(pnn))) state.draining = new Set();
   const own = state.pnn === undefined ? undefined : now.get(state.pnn);
@@ -73,12 +88,11 @@ function takeMembers(state: RecordState, doc: Document): Life[] {
   return [...before.values()].filter((life) => !isIn(state, life));
 }
 
-/** Copies that a life which left let this node read: no longer. Where the mutex is busy, before any answer. */
+/** Copies that a life which left let this node read: no longer, before any question of a recovery is answered. */
 function stopReadingBy(state: RecordState, left: readonly Life[]): void {
   for (const life of left) {
     for (const ks of [...state.granted.get(life) ?? []]) {
-      ks.mustStop = true;
-      locked(state, ks, () => stopReading(state, ks));
+      stopLater(state, ks);
     }
     state.granted.delete(life);
   }
@@ -91,7 +105,10 @@ function forgetLives(state: RecordState, left: readonly Life[]): void {
   }
   if (left.length === 0) return;
   for (const ks of state.active) {
-    if (ks.queue.length === 0 || !state.rules.originMustBeIn()) continue;
+    if (!state.rules.originMustBeIn()) continue;
+    const running = heldPlace(ks);
+    const isLost = running !== undefined && isVisitor(running) && !isIn(state, running.origin);
+    if (isLost && ks.held?.kind === "run") dropProgram(state, ks, ks.held, GONE);
     for (let at = ks.queue.length - 1; at >= 0; at--) {
       const place = ks.queue[at];
       if (place !== undefined && isVisitor(place) && !isIn(state, place.origin)) {
@@ -115,9 +132,11 @@ function dropRecalls(state: RecordState): void {
   }
 }
 
-function moveSlots(state: RecordState, before: readonly Slot[]): void {
+/** Answers how many slots stay this node's, and open. */
+function moveSlots(state: RecordState, before: readonly Slot[]): number {
   const { slots, me } = state;
-  if (me === undefined) return;
+  let kept = 0;
+  if (me === undefined) return kept;
   for (let slot = 0; slot < slots.length; slot++) {
     const now = slots[slot] as Slot;
     const was = before[slot];
@@ -126,19 +145,18 @@ function moveSlots(state: RecordState, before: readonly Slot[]): void {
     if (home !== undefined && !(isMine && home.slotGen === now.slotGen)) freeze(state, home);
     if (isMine && state.homes[slot] === undefined) startHome(state, slot);
     else if (isMine && home?.opening !== undefined) reviewOpening(state, home);
+    else if (isMine && state.homes[slot] === home) kept += 1;
     if (was !== now) dropFrozen(state, slot, now, me);
   }
+  return kept;
 }
 
 /** The slot is another's now: its table is kept for that one. */
 function freeze(state: RecordState, home: Home): void {
   const { slot, slotGen, isOpen: wasOpen, table } = home;
   delete state.homes[slot];
+  state.closed.delete(home);
   state.timers.set(home, NEVER);
-  for (const entry of table.values()) {
-    state.timers.set(entry, NEVER);
-    state.rounds.delete(entry);
-  }
   state.frozen.set(slot, { slotGen, wasOpen, table, sinceMs: state.nowMs });
 }
 
@@ -151,15 +169,21 @@ function dropFrozen(state: RecordState, slot: number, { from }: Slot, me: Life):
 }
 
 function reviewEntries(state: RecordState, left: readonly Life[]): void {
-  const touched = new Set<Entry>(state.rounds);
-  for (const life of left) for (const entry of state.named.get(life) ?? []) touched.add(entry);
-  for (const entry of touched) {
+  for (const entry of [...state.rounds]) {
     if (isCurrent(state, entry) && entry.home.isOpen) reviewEntry(state, entry);
+    else state.rounds.delete(entry);
+  }
+  for (const life of left) {
+    for (const entry of state.named.get(life) ?? []) {
+      if (isCurrent(state, entry) && entry.home.isOpen) reviewEntry(state, entry);
+    }
   }
 }
 
 function reviewEntry(state: RecordState, entry: Entry): void {
-  entry.queue = entry.queue.filter(({ of }) => isIn(state, of));
+  if (!entry.queue.every(({ of }) => isIn(state, of))) {
+    entry.queue = entry.queue.filter(({ of }) => isIn(state, of));
+  }
   const { holder, pend, phase, round } = entry;
   if (round !== undefined && phase !== "query") {
     for (const life of [...round.need]) if (!isIn(state, life)) round.need.delete(life);
@@ -168,7 +192,9 @@ function reviewEntry(state: RecordState, entry: Entry): void {
   const isLost = (holder !== undefined && !isIn(state, holder)) ||
     (pend !== undefined && !isIn(state, pend.to));
   if (!state.rules.queriesAfterLoss()) return;
-  if (isLost || phase === "query") query(state, entry);
+  if (!isLost && phase !== "query") return;
+  noteRecovering(state, entry);
+  queryLater(state, entry);
 }
 
 /** What was asked of a home is asked of the one of now; hints to lives that left are forgotten. */

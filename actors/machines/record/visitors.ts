@@ -9,21 +9,18 @@
  */
 import type { Call } from "../../../transport/wire/messages/record.ts";
 import type { Pnn } from "../../../transport/wire/terms.ts";
-import {
-  copyOf,
-  isOwner,
-  newProof,
-  nextRsn,
-  NO_CALLS,
-  NO_DATA,
-  proofOf,
-  withProof,
-} from "./copy.ts";
+import { copyOf, isOwner, newProof, nextRsn, NO_CALLS, proofOf, withProof } from "./copy.ts";
 import type { Stored } from "./copy.ts";
+import { queryNow } from "./backlog.ts";
+import { isOnlyHeld } from "./held.ts";
 import { homeFor } from "./home.ts";
 import { count, isIn, isServing, keyOf, lifeOf, mark, putStored, send, tidy } from "./keys.ts";
+import type { Ran } from "./procedures.ts";
+import { heldPlace, runNow } from "./programs.ts";
+import { reasonBytes, tryPut } from "./space.ts";
 import type { KeyState, Life, Place, RecordState, Visitor } from "./state.ts";
 import { isSameTid } from "./tid.ts";
+import { tellWrote } from "./watch.ts";
 
 /** A call comes: a home passes it on, an owner takes it. */
 export function onCall(state: RecordState, message: Call): void {
@@ -34,9 +31,10 @@ export function onCall(state: RecordState, message: Call): void {
   const home = homeFor(state, key, slotGen);
   if (home === undefined) return;
   const entry = home.table.get(key);
-  if (entry === undefined) {
+  if (entry === undefined || isOnlyHeld(entry)) {
     return send(state, origin, { kind: "call_no", key, seq, why: "absent" });
   }
+  queryNow(state, entry);
   if (entry.holder === undefined || entry.phase === "query" || entry.phase === "purge2") return;
   send(state, entry.holder, { ...message, path: "passed" });
 }
@@ -51,7 +49,7 @@ function takeCall(state: RecordState, origin: Life, message: Call): void {
     no(path === "passed" ? "unowned" : "moved");
   } else if (state.rules.checksBirth() && !isSameTid(stored.birth, message.birth)) {
     send(state, origin, { kind: "call_no", key, seq, why: "birth", birth: stored.birth });
-  } else if (!state.config.procedures.has(procedure)) no("noproc");
+  } else if (state.config.procedures.get(procedure) === undefined) no("noproc");
   else {
     const proof = proofOf(stored.calls, origin);
     if (proof !== undefined && proof.seq === seq) answerAgain(state, stored, origin, message);
@@ -65,9 +63,9 @@ function takeCall(state: RecordState, origin: Life, message: Call): void {
 }
 
 function isWaiting(ks: KeyState, origin: Life, seq: number): boolean {
-  return ks.queue.some((place) =>
-    isVisitor(place) && place.origin === origin && place.call.seq === seq
-  );
+  const isIt = (place: Place | undefined) =>
+    place !== undefined && isVisitor(place) && place.origin === origin && place.call.seq === seq;
+  return isIt(heldPlace(ks)) || ks.queue.some(isIt);
 }
 
 /** Is it a call of another node? */
@@ -83,22 +81,41 @@ function answerAgain(state: RecordState, stored: Stored, origin: Life, { key, se
   send(state, origin, { kind: "call_done", key, seq, ok, ...given, copy: copyOf(stored) });
 }
 
-/** Under the mutex: executes a call whose turn it is. The lease is valid now; what is sent after is still right. */
-export function runVisitor(state: RecordState, ks: KeyState, { call, origin }: Visitor): void {
-  const { key } = ks;
-  const { seq, procedure, args } = call;
-  const stored = state.store.get(key);
-  const run = state.config.procedures.get(procedure);
-  if (!isOwner(stored, state.pnn as Pnn) || run === undefined) return;
-  if (state.rules.originMustBeIn() && !isIn(state, origin)) return;
-  if (state.rules.checksBirth() && !isSameTid(stored.birth, call.birth)) return;
+/**
+ * Under the mutex: executes a call whose turn it is. The lease is valid now; what is sent after is still right. Answers
+ * whether a program runs it, and holds the record.
+ */
+export function runVisitor(state: RecordState, ks: KeyState, visitor: Visitor): boolean {
+  const stored = state.store.get(ks.key);
+  if (!isOwner(stored, state.pnn as Pnn) || !isToRun(state, visitor, stored)) return false;
+  const ran = runNow(state, ks, visitor, stored, visitor.call);
+  if (ran === "held") return true;
+  if (ran !== undefined) applyVisitor(state, ks, visitor, stored, ran);
+  return false;
+}
+
+/** May it be executed, and was not yet? */
+function isToRun(state: RecordState, { call, origin }: Visitor, stored: Stored): boolean {
+  if (state.rules.originMustBeIn() && !isIn(state, origin)) return false;
+  if (state.rules.checksBirth() && !isSameTid(stored.birth, call.birth)) return false;
   const proof = proofOf(stored.calls, origin);
-  if (proof !== undefined && proof.seq >= seq) {
-    if (proof.seq === seq) answerAgain(state, stored, origin, call);
-    return;
-  }
-  const ran = run(stored.data, args);
-  const result = ran.ok ? ran.result : NO_DATA;
+  if (proof === undefined || proof.seq < call.seq) return true;
+  if (proof.seq === call.seq) answerAgain(state, stored, origin, call);
+  return false;
+}
+
+/** Under the mutex: what a call of another node did is stored, with its proof, and answered. */
+export function applyVisitor(
+  state: RecordState,
+  ks: KeyState,
+  visitor: Visitor,
+  stored: Stored,
+  ran: Ran,
+): void {
+  if (!isToRun(state, visitor, stored)) return;
+  const { origin, call: { seq } } = visitor;
+  const { key } = ks;
+  const result = ran.ok ? ran.result : reasonBytes({ code: "refused", ...ran });
   const data = ran.ok ? ran.data : stored.data;
   const proofs = ran.ok || state.rules.provesRefusal()
     ? withProof(
@@ -108,8 +125,16 @@ export function runVisitor(state: RecordState, ks: KeyState, { call, origin }: V
     )
     : stored.calls;
   const after: Stored = { ...stored, data, rsn: nextRsn(stored.rsn), calls: proofs };
-  putStored(state, ks, after);
+  if (!ran.ok) putStored(state, ks, after);
+  else {
+    const reason = tryPut(state, ks, after);
+    // It is proved like any refusal: what is repeated must not be executed when there is room again.
+    if (reason !== undefined) {
+      return applyVisitor(state, ks, visitor, stored, { ok: false, ...reason });
+    }
+  }
   count(state, "visits");
+  if (ran.ok) tellWrote(state, ks, after);
   const calls = state.rules.movesProofs() ? after.calls : NO_CALLS;
   const copy = { ...copyOf(after), calls };
   send(state, origin, { kind: "call_done", key, seq, ok: ran.ok, result, copy });

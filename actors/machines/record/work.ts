@@ -12,25 +12,33 @@
  * Does NOT promise: that an operation has its turn before its deadline.
  */
 import type { Pnn } from "../../../transport/wire/terms.ts";
-import { askToRead, clearReadersFlag, revoke } from "./delegate.ts";
-import { mayShip, ship } from "./calls.ts";
+import { mayShip, ship, tellDone } from "./calls.ts";
+import { answerRoAsks, askToRead, clearReadersFlag, refuseRoAsks, revoke } from "./delegate.ts";
+import type { OpWish } from "./events.ts";
 import { FLAG_LOCKED, isOwner, isReader } from "./copy.ts";
+import type { Stored } from "./copy.ts";
 import { giveAway } from "./holder.ts";
-import { isServing, locked, putStored, tidy, wakeKey } from "./keys.ts";
-import { answer, finishUnlock, runLocal } from "./ops.ts";
+import { count, isServing, locked, putStored, tidy, wakeKey } from "./keys.ts";
+import { answer, endWaiter, finishHeld, runLocal } from "./ops.ts";
+import { isHeldDone } from "./programs.ts";
 import { request } from "./requester.ts";
 import type { KeyState, RecordState, Waiter } from "./state.ts";
 import { isVisitor, refuseVisitors, runVisitor } from "./visitors.ts";
+import { closeToWriters, isToClose, isWatched, openToWriter } from "./watch.ts";
 
 /** Does what can be done at a key. */
 export function work(state: RecordState, ks: KeyState): void {
   if (state.me === undefined) return;
-  const hasWork = ks.queue.length > 0 || ks.recall !== undefined || ks.held?.unlock !== undefined;
+  if (ks.calls.length > 0) tellDone(state, ks);
+  const hasWork = ks.queue.length > 0 || ks.recall !== undefined || isHeldDone(ks) ||
+    isToClose(ks) || ks.roAsks.size > 0;
   if (hasWork) {
-    const stored = state.store.get(ks.key);
+    const stored = state.store.head(ks.key);
     if (isOwner(stored, state.pnn as Pnn)) {
       if (locked(state, ks, () => workAsOwner(state, ks))) after(state, ks);
     } else {
+      ks.watch = undefined;
+      refuseRoAsks(state, ks);
       if (isReader(stored) && isServing(state) && !ks.mustStop && ks.queue.length > 0) {
         locked(state, ks, () => workAsReader(state, ks));
       }
@@ -43,17 +51,25 @@ export function work(state: RecordState, ks: KeyState): void {
 /** What is left in the queue of a key that is not owned needs something from elsewhere. */
 function after(state: RecordState, ks: KeyState): void {
   if (ks.queue.length === 0) return;
-  if (isOwner(state.store.get(ks.key), state.pnn as Pnn)) return;
+  const stored = state.store.head(ks.key);
+  if (isOwner(stored, state.pnn as Pnn)) return;
   refuseVisitors(state, ks);
-  ask(state, ks);
+  ask(state, ks, stored);
 }
 
 function workAsOwner(state: RecordState, ks: KeyState): void {
-  if (ks.held !== undefined && !finishUnlock(state, ks)) return;
-  if (!isOwner(state.store.get(ks.key), state.pnn as Pnn)) return;
+  if (isToClose(ks)) closeToWriters(state, ks);
+  if (ks.held !== undefined && !finishHeld(state, ks)) return;
+  if (!isOwner(state.store.head(ks.key), state.pnn as Pnn)) return;
   const isBlocked = runQueue(state, ks);
-  if (isBlocked || ks.recall === undefined) return;
-  settle(state, ks);
+  if (isBlocked) return;
+  if (ks.recall !== undefined) settle(state, ks);
+  else if (ks.roAsks.size > 0) answerRoAsks(state, ks);
+}
+
+/** Does it read only? */
+export function isReading(wish: OpWish): boolean {
+  return wish.what === "read" || (wish.what === "ready" && wish.mode === "read");
 }
 
 /** Runs who has a turn. Answers whether somebody must be waited for before the record may go. */
@@ -63,17 +79,18 @@ function runQueue(state: RecordState, ks: KeyState): boolean {
     if (recall !== undefined && (recall.before <= 0 || state.nowMs >= ks.holdUntilMs)) return false;
     const place = ks.queue[0];
     if (place === undefined) return false;
-    const isRead = !isVisitor(place) && (place.op.wish.what === "read" ||
-      (place.op.wish.what === "ready" && place.op.wish.mode === "read"));
+    const isRead = !isVisitor(place) && isReading(place.op.wish);
     if (!isRead && ks.readers.size > 0 && state.rules.revokesBeforeWrite()) {
       revoke(state, ks);
       return true;
     }
-    if (!isRead) clearReadersFlag(state, ks);
+    const isDaemons = isVisitor(place) || place.op.wish.what !== "ready";
+    // Where it is watched only who asks may write; the daemon tells what it writes itself.
+    if (!isRead && !(isDaemons && isWatched(state, ks.key))) clearReadersFlag(state, ks);
     ks.queue.shift();
     if (recall !== undefined) recall.before -= 1;
-    if (isVisitor(place)) runVisitor(state, ks, place);
-    else if (serve(state, ks, place)) return true;
+    const isHeld = isVisitor(place) ? runVisitor(state, ks, place) : serve(state, ks, place);
+    if (isHeld) return true;
   }
   return false;
 }
@@ -88,18 +105,23 @@ function serve(state: RecordState, ks: KeyState, waiter: Waiter): boolean {
   state.config.policy.onUsed(ks.key, state.nowMs);
   switch (op.wish.what) {
     case "read":
-      answer(state, op, "ok", { result: data, at: { tid, rsn }, leaseEndMs });
+      count(state, "reads here");
+      answer(state, op, { result: data, at: { tid, rsn }, leaseEndMs });
       return false;
     case "call":
-      runLocal(state, ks, waiter, stored);
-      return false;
+      count(state, "calls here");
+      return runLocal(state, ks, waiter, stored);
     case "lock":
+      count(state, "locks");
       putStored(state, ks, { ...stored, flags: stored.flags | FLAG_LOCKED });
-      ks.held = { waiter, unlock: undefined };
+      ks.held = { kind: "lock", waiter, unlock: undefined };
       state.effects.push({ kind: "locked", id: op.id, data, at: { tid, rsn }, leaseEndMs });
       return true;
     case "ready": {
-      const untilMs = Math.max(ks.holdUntilMs, state.nowMs + state.timing.minHoldMs);
+      const isWrite = op.wish.mode === "write";
+      const openMs = isWrite ? openToWriter(state, ks, stored) : 0;
+      const forMs = Math.max(state.timing.minHoldMs, openMs);
+      const untilMs = Math.max(ks.holdUntilMs, state.nowMs + forMs);
       ks.told.set(op.id, { op, untilMs });
       wakeKey(state, ks, untilMs);
       state.effects.push({ kind: "ready", id: op.id });
@@ -112,14 +134,20 @@ function serve(state: RecordState, ks: KeyState, waiter: Waiter): boolean {
 function settle(state: RecordState, ks: KeyState): void {
   const { recall } = ks;
   if (recall === undefined) return;
-  const isTold = isServing(state) && state.nowMs < ks.holdUntilMs &&
-    [...ks.told.values()].some(({ untilMs }) => untilMs > state.nowMs);
-  if (isTold) return wakeKey(state, ks, ks.holdUntilMs);
+  const isLeft = isServing(state) && state.nowMs < ks.holdUntilMs && isInUse(state, ks);
+  if (isLeft) return wakeKey(state, ks, ks.holdUntilMs);
   if (ks.readers.size > 0 && state.rules.revokesBeforeMove()) return revoke(state, ks);
   giveAway(state, ks, recall.message, recall.to);
 }
 
-function workAsReader(state: RecordState, ks: KeyState): void {
+/** Do clients that map the file work with it now? Those that were told so, and those of whom nobody knows. */
+function isInUse(state: RecordState, ks: KeyState): boolean {
+  for (const { untilMs } of ks.told.values()) if (untilMs > state.nowMs) return true;
+  return ks.readers.size === 0 && state.config.policy.isUsedInFile(ks.key);
+}
+
+/** Under the mutex: reads that wait are done by the copy that may be read. */
+export function workAsReader(state: RecordState, ks: KeyState): void {
   const stored = state.store.get(ks.key);
   if (!isReader(stored)) return;
   const { tid, rsn, data } = stored;
@@ -133,7 +161,7 @@ function workAsReader(state: RecordState, ks: KeyState): void {
     const { op } = place;
     if (op.wish.what === "read") {
       const { leaseEndMs } = state;
-      answer(state, op, "ok", { result: data, at: { tid, rsn }, leaseEndMs });
+      answer(state, op, { result: data, at: { tid, rsn }, leaseEndMs });
     } else if (op.wish.what === "ready" && op.wish.mode === "read") {
       ks.told.set(op.id, { op, untilMs: state.nowMs + state.timing.minHoldMs });
       wakeKey(state, ks, state.nowMs + state.timing.minHoldMs);
@@ -147,9 +175,18 @@ function workAsReader(state: RecordState, ks: KeyState): void {
   }
 }
 
-/** Asks for what the waiting operations need. */
-function ask(state: RecordState, ks: KeyState): void {
+/** Is a call to go to the record? Always, where its procedure is not known here: at the record it may be. */
+function isToShip(state: RecordState, ks: KeyState, procedure: string): boolean {
+  const { policy, procedures } = state.config;
+  const choice = policy.onCall(ks.key, state.nowMs);
+  return choice === "ship" || procedures.get(procedure) === undefined;
+}
+
+/** Asks for what the waiting operations need. Thousands may wait: what is so for all is looked at once. */
+function ask(state: RecordState, ks: KeyState, stored: Stored | undefined): void {
   const { policy } = state.config;
+  const isReadHere = isReader(stored) && !ks.mustStop;
+  let isDelegated: boolean | undefined;
   const isDraining = state.draining.has(state.pnn as Pnn);
   let needsOwn = false;
   let needsRead = false;
@@ -159,13 +196,14 @@ function ask(state: RecordState, ks: KeyState): void {
     at += 1;
     if (isVisitor(place)) continue;
     const { wish } = place.op;
-    const isRead = wish.what === "read" || (wish.what === "ready" && wish.mode === "read");
+    const isRead = isReading(wish);
     const mayShipIt = wish.what === "call" && place.local === undefined;
     // It may be read here, as soon as there is a lease and the mutex.
-    if (isRead && isReader(state.store.get(ks.key)) && !ks.mustStop) continue;
-    if (isRead && (isDraining || policy.onRead(ks.key, state.nowMs) === "delegate")) {
+    if (isRead && isReadHere) continue;
+    if (isRead) isDelegated ??= isDraining || policy.onRead(ks.key, state.nowMs) === "delegate";
+    if (isRead && isDelegated === true) {
       needsRead = true;
-    } else if (mayShipIt && (isDraining || policy.onCall(ks.key, state.nowMs) === "ship")) {
+    } else if (mayShipIt && (isDraining || isToShip(state, ks, wish.procedure))) {
       if (!mayShip(state, ks)) continue;
       at -= 1;
       ks.queue.splice(at, 1);
@@ -173,8 +211,7 @@ function ask(state: RecordState, ks: KeyState): void {
     } else if (isDraining) {
       at -= 1;
       ks.queue.splice(at, 1);
-      const isSent = place.local?.isSent === true;
-      answer(state, place.op, isSent ? "unknown" : "failed", { why: "this node is draining" });
+      endWaiter(state, place, { code: "state", why: "this node is draining" });
     } else needsOwn = true;
   }
   if (needsOwn) request(state, ks);

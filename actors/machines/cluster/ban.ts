@@ -61,7 +61,10 @@ export function withNode(doc: Document, node: DocumentNode): Document {
   return { ...doc, nodes: doc.nodes.map((known) => known.pnn === node.pnn ? node : known) };
 }
 
-/** Bans those whose credits are full, and ends bans whose time is over. */
+/**
+ * Bans those whose credits are full, and ends bans whose time is over. One that comes with this version is not over,
+ * however short: it would never have been, and its command would be asked for without end.
+ */
 export function withBans(
   state: ClusterState,
   lead: Lead,
@@ -71,7 +74,9 @@ export function withBans(
   let draft = doc;
   for (const node of doc.nodes) {
     if (node.adminFlags.includes("banned")) {
-      if (isBanOver(state, lead, node)) draft = withoutBan(draft, node);
+      if (node.ban?.version !== version && isBanOver(state, lead, node)) {
+        draft = withoutBan(draft, node);
+      }
       continue;
     }
     const credit = state.credits.get(node.nodeId);

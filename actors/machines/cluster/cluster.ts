@@ -12,15 +12,17 @@ import { assert } from "./asserts.ts";
 import { onCommand, onLeaderAnswer, onLeaderAsk } from "./command.ts";
 import { onDead } from "./dead.ts";
 import type { ClusterEffect, ClusterEvent, ClusterMessage, Durable } from "./events.ts";
+import { onForce } from "./force.ts";
 import { onHeartbeat } from "./grant.ts";
 import { onAccepted, onLeadDue, onNack, onPromise } from "./leader.ts";
 import { onBeatDue, onDigest, onFenced, onView, onViewAsk, startLife } from "./member.ts";
-import { onStop, onStopDue } from "./farewell.ts";
+import { onLost, onStop, onStopDue } from "./farewell.ts";
+import { onLeft } from "./left.ts";
 import { formatOf, goneOf } from "./document.ts";
 import { onLock, onRegisterDue } from "./register.ts";
 import { onProbeAck, onStandDue, suspectAtMs } from "./stand.ts";
 import type { ClusterConfig, ClusterState } from "./state.ts";
-import { findPnn, maySpeak, NEVER, newState } from "./state.ts";
+import { findPnn, maySpeak, NEVER, newState, tell } from "./state.ts";
 import { onPersisted, writeNext } from "./store.ts";
 import { tokenOfVersion } from "./token.ts";
 import { onAccept, onPrepare, onProbe } from "./voter.ts";
@@ -78,6 +80,14 @@ function onEvent(state: ClusterState, event: ClusterEvent): void {
       return;
     case "command":
       return onCommand(state, event.verbId, event.command);
+    case "force":
+      return onForce(state, event);
+    case "noted":
+      return tell(state, { what: event.what, why: event.why });
+    case "left":
+      return onLeft(state, event.left);
+    case "lost":
+      return onLost(state, event.why);
     case "stop":
       return onStop(state);
     case "wake":
@@ -172,7 +182,9 @@ function settle(state: ClusterState): void {
 function wakeMsOf(state: ClusterState): number {
   if (state.stopped !== undefined) return NEVER;
   let wakeMs = state.isDirty && state.persisting === 0 ? state.diskRetryAtMs : NEVER;
-  if (state.leaving) wakeMs = Math.min(wakeMs, state.stopAtMs);
+  if (state.leaving && state.nowMs < state.handOverAtMs) {
+    wakeMs = Math.min(wakeMs, state.handOverAtMs);
+  } else if (state.leaving) wakeMs = Math.min(wakeMs, state.stopAtMs);
   if (!maySpeak(state)) return wakeMs;
   const { register, lead, stand } = state;
   wakeMs = Math.min(wakeMs, state.beatAtMs, register.lookAtMs);

@@ -20,6 +20,8 @@ import { fitText } from "../../../transport/wire/limits.ts";
 import type { NodeId, Version } from "../../../transport/wire/terms.ts";
 import { blame } from "./ban.ts";
 import { isDone, refusalOf, resultOf } from "./command_effects.ts";
+import { databaseRefusal, databaseResult, isAboutDatabases } from "./databases.ts";
+import { isDatabaseDone } from "./databases.ts";
 import { isUnsure, lookAgain } from "./departure.ts";
 import { nodeByPnn } from "./document.ts";
 import { levelFor } from "./format.ts";
@@ -188,6 +190,7 @@ export function withAsks(
   let draft = doc;
   for (const { command, isPassedOn } of state.asks) {
     if (isPassedOn || command.verb === "yield" || command.verb === "blame") continue;
+    if (state.rules.isNewEpoch(command)) continue;
     if (refusalOf(state, draft, command) !== undefined) continue;
     if (isUnsure(state, draft, command)) {
       lookAgain(state, lead);
@@ -197,4 +200,23 @@ export function withAsks(
     draft = resultOf(draft, command, version);
   }
   return draft;
+}
+
+/** The document with what needs a new generation; `isRehomed`: its slots are dealt anew, and no home has a table. */
+export function withEpochs(
+  { asks, rules }: ClusterState,
+  doc: Document,
+  version: Version,
+): { readonly doc: Document; readonly isRehomed: boolean } {
+  let draft = doc;
+  let isRehomed = false;
+  // While voters change, one thing at a time.
+  if (doc.voterChange !== undefined) return { doc, isRehomed };
+  for (const { command, isPassedOn } of asks) {
+    if (isPassedOn || !isAboutDatabases(command) || !rules.isNewEpoch(command)) continue;
+    if (databaseRefusal(draft, command) !== undefined) continue;
+    draft = databaseResult(draft, command, version);
+    if (command.verb === "rehome" && !isDatabaseDone(draft, command)) isRehomed = true;
+  }
+  return { doc: draft, isRehomed };
 }

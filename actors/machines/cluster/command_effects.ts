@@ -14,6 +14,8 @@ import type { NodeId, Pnn, Version, VoterId } from "../../../transport/wire/term
 import { NODES_MAX, VOTERS_MAX } from "../../../transport/wire/limits.ts";
 import { mayLose, withBan, withNode, withoutBan } from "./ban.ts";
 import { quorumRefusal, withoutNode } from "./departure.ts";
+import { databaseRefusal, databaseResult, isAboutDatabases, isDatabaseDone } from "./databases.ts";
+import type { DatabaseCommand } from "./databases.ts";
 import { FORMAT_FIRST, formatOf, goneOf, isStaying, lifeOf, majorityOf } from "./document.ts";
 import { nodeById, nodeByPnn, NODES_MAX_SAID, numbersUsed, PNN_END } from "./document.ts";
 import { pnnNextOf, voterIdNextOf, voterOf } from "./document.ts";
@@ -25,8 +27,8 @@ import type { ClusterState } from "./state.ts";
 import { VERSION_NONE, VOTER_ID_END } from "./token.ts";
 
 type Change = Exclude<LeaderCommand, { verb: "yield" } | { verb: "blame" }>;
-/** Those that are no matter of membership.ts. */
-type PlainChange = Exclude<Change, MembershipCommand>;
+/** Those that are no matter of membership.ts or databases.ts. */
+type PlainChange = Exclude<Change, MembershipCommand | DatabaseCommand>;
 type NodeChange = Exclude<PlainChange, { verb: "node_add" | "voter_add" | "voter_remove" }>;
 
 /** Why a command is not possible with this document; undefined: it is. */
@@ -37,6 +39,7 @@ export function refusalOf(
 ): string | undefined {
   if (formatOf(doc) < formatFor(command)) return NEEDS_FORMAT_2;
   if (isMembership(command)) return membershipRefusal(state, doc, command);
+  if (isAboutDatabases(command)) return databaseRefusal(doc, command);
   switch (command.verb) {
     case "node_add":
       return addRefusal(doc, command.nodeId, command.name, command.addr);
@@ -130,6 +133,7 @@ function hasActiveMajority(doc: Document, voters: readonly { nodeId: NodeId }[])
 /** Does an effective document have what the command wants? */
 export function isDone(doc: Document, command: Change): boolean {
   if (isMembership(command)) return isMembershipDone(doc, command);
+  if (isAboutDatabases(command)) return isDatabaseDone(doc, command);
   switch (command.verb) {
     case "voter_add":
       return doc.voters.some(({ nodeId }) => nodeId === command.nodeId);
@@ -145,6 +149,7 @@ export function isDone(doc: Document, command: Change): boolean {
 /** The document with the command done as far as one document can; the same one when there is nothing to do. */
 export function resultOf(doc: Document, command: Change, version: Version): Document {
   if (isMembership(command)) return membershipResult(doc, command, version);
+  if (isAboutDatabases(command)) return databaseResult(doc, command, version);
   switch (command.verb) {
     case "node_add":
       return withNewNode(doc, command);

@@ -1,7 +1,7 @@
 /**
  * Nodes on their way in and out: votes that are promised, nodes that leave, and those that take another's place.
  *
- *   leave    draining ─▶ its slots are elsewhere ─▶ [leads: yields] ─▶ vote gone ─▶ out of the view ─▶ gone
+ *   leave    draining ─▶ slots, records, copies elsewhere ─▶ [leads: yields] ─▶ vote gone ─▶ out of the view ─▶ gone
  *   replace  the new one is in the view ─▶ vote moved in one change of voters ─▶ the old one leaves
  *
  * Each step is one document, and what is to come stands in it; so any new leader goes on where the old one was.
@@ -18,12 +18,14 @@ import { withNode } from "./ban.ts";
 import { FORMAT_FIRST, formatOf, hasSlots, isActive, isStaying, lifeOf } from "./document.ts";
 import { majorityOf } from "./document.ts";
 import { nodeById, nodeByPnn, voterIdNextOf, voterOf } from "./document.ts";
+import { heldForLeave } from "./held.ts";
 import type { Lead } from "./lead.ts";
+import { recordsAt } from "./left.ts";
 import type { ClusterState } from "./state.ts";
 import { VOTER_ID_END } from "./token.ts";
 
 /** What a node on its way out waits for. */
-export type LeaveStep = "slots" | "lead" | "vote" | "view" | "list" | "gone";
+export type LeaveStep = "slots" | "records" | "copies" | "lead" | "vote" | "view" | "list" | "gone";
 
 /**
  * Does a node answer, lately: within `withinMs`? This one does; one whose end is certified does not, whatever it said a
@@ -287,14 +289,19 @@ function without(node: DocumentNode, field: "replaces" | "wantsVote"): DocumentN
   return rest as DocumentNode;
 }
 
-/** What a node on its way out waits for, by this document. `leads`: it is the one that leads. */
-export function leaveStepOf(doc: Document, pnn: Pnn, leads: boolean): LeaveStep {
+/**
+ * What a node on its way out waits for, by this document. `leads`: it is the one that leads. `left`: more than 0 when
+ * it has records that are not handed over yet.
+ */
+export function leaveStepOf(doc: Document, pnn: Pnn, leads: boolean, left = 0): LeaveStep {
   const node = nodeByPnn(doc, pnn);
   if (node === undefined) return "gone";
   const isMember = lifeOf(doc.view.members, pnn) !== undefined;
   const isDraining = node.adminFlags.includes("draining");
   const canMove = doc.view.members.some((member) => member.pnn !== pnn && takesSlots(doc, member));
   if (isMember && canMove && (!isDraining || hasSlots(doc.view, pnn))) return "slots";
+  if (isMember && canMove && left !== 0) return "records";
+  if (heldForLeave(doc, pnn).length > 0) return "copies";
   if (leads) return "lead";
   if (voterOf(doc, node.nodeId) !== undefined) return "vote";
   return isMember || !node.adminFlags.includes("deleted") ? "view" : "list";
@@ -312,7 +319,8 @@ function withStep(
   node: DocumentNode,
   version: Version,
 ): Document {
-  switch (leaveStepOf(doc, node.pnn, node.nodeId === state.me)) {
+  const left = state.rules.isHandedOver(recordsAt(state, doc, node)) ? 0 : 1;
+  switch (leaveStepOf(doc, node.pnn, node.nodeId === state.me, left)) {
     case "slots":
       lead.areSlotsDirty = true;
       return withFlag(doc, node, "draining");
@@ -327,7 +335,7 @@ function withStep(
     case "list":
       return withoutNode(doc, node, version);
     default:
-      // The leader itself yields, if somebody is there to lead (plan.ts); it is looked at again.
+      // Records and copies move by themselves; the leader itself yields, if somebody is there to lead (plan.ts).
       lookAgain(state, lead);
       return doc;
   }

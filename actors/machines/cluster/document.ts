@@ -254,9 +254,19 @@ export function nodeIdsOf(doc: Document): Map<Pnn, NodeId> {
   return new Map(doc.nodes.map(({ pnn, nodeId }) => [pnn, nodeId]));
 }
 
+/** What a view may have beside its members. */
+export interface MoreOfView {
+  /** Ascending. */
+  readonly stopping?: readonly Pnn[];
+  readonly isRehomed?: boolean;
+  /** How many slots; all when absent. */
+  readonly slotCount?: number | undefined;
+}
+
 /**
  * The document with another view. `version` is its version, which becomes the generation; who comes in gets it as
- * `since`, who leaves gets 0. `draining`: who gets no slots.
+ * `since`, who leaves gets 0. `draining`: who gets no slots; `stopping`: whose records go elsewhere. `isRehomed`: no
+ * home has a table to begin with.
  */
 export function withView(
   base: Document,
@@ -264,6 +274,7 @@ export function withView(
   prevMembers: readonly Member[],
   version: Version,
   draining: ReadonlySet<Pnn> = drainingOf(base),
+  { stopping = [], isRehomed = false, slotCount }: MoreOfView = {},
 ): Document {
   const generation = version as bigint as Generation;
   const livesBefore = livesOf(base.view.members);
@@ -276,9 +287,10 @@ export function withView(
   });
   const slots = members.length === 0
     ? []
-    : reassign(base.view.slots, members, draining, generation) as View["slots"];
+    : reassign(isRehomed ? [] : base.view.slots, members, draining, generation, slotCount);
   const maxInc = maxIncAfter(base.view.maxInc, members);
-  const view = { members, prevMembers, slots, maxInc };
+  const stop = stopping.length === 0 ? {} : { stopping };
+  const view = { members, prevMembers, slots: slots as View["slots"], maxInc, ...stop };
   return { ...base, version, generation, coreVersion: version, nodes, view };
 }
 

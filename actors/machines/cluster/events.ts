@@ -1,7 +1,7 @@
 /**
  * What goes into the cluster machine and what comes out, as data.
  *
- *   start, message, persisted, fenced, lock, bus, health, command, wake  ──▶ step ──▶  effects, wakeMs
+ *   start, message, persisted, fenced, lock, bus, health, left, lost, command, wake ──▶ step ──▶ effects, wakeMs
  *
  * Effects are to be done in their order. What takes time is answered by an event with the same id, so "written before
  * sent" can be seen here: `persist` is answered by `persisted`, `fence` by `fenced`, `lock` by `lock`.
@@ -15,6 +15,7 @@ import type {
   Digest,
   Health,
   Heartbeat,
+  Left,
   Nack,
   Prepare,
   Probe,
@@ -23,6 +24,7 @@ import type {
   ViewAsk,
   ViewMessage,
 } from "../../../transport/wire/messages/cluster.ts";
+import type { ForceEvent } from "./force.ts";
 import type { LockRecord, LockSeen } from "../../../transport/leader_lock.ts";
 import type { Document } from "../../../transport/wire/messages/document.ts";
 import type {
@@ -105,6 +107,13 @@ export type ClusterEvent =
   /** An operator asks this node; answered by an `answer` effect with the same verbId. */
   | { readonly kind: "command"; readonly verbId: string; readonly command: LeaderCommand }
   | { readonly kind: "wake" }
+  /** Something beside the protocol that people are to find in the history. */
+  | { readonly kind: "noted"; readonly what: "damaged" | "mended"; readonly why: string }
+  | ForceEvent
+  /** What the homes of this node know to be at nodes that go. */
+  | { readonly kind: "left"; readonly left: Left }
+  /** What serves volatile databases here has died: what it knew is lost, and with it this life. */
+  | { readonly kind: "lost"; readonly why: string }
   /** The node is to stop: it hands over what it can. */
   | { readonly kind: "stop" };
 
@@ -130,7 +139,11 @@ export type Happening =
   | { readonly what: "certain death"; readonly nodeId: NodeId; readonly incarnation: Incarnation }
   | { readonly what: "blamed"; readonly nodeId: NodeId; readonly why: string }
   | { readonly what: "breach"; readonly nodeId: NodeId; readonly why: string }
-  | { readonly what: "disk"; readonly why: string };
+  | { readonly what: "disk"; readonly why: string }
+  /** Of a file of a database: what was found, what was done. */
+  | { readonly what: "damaged" | "mended"; readonly why: string }
+  /** The cluster is led on without most of its voters. */
+  | { readonly what: "forced"; readonly why: string };
 
 /** What the machine wants done. */
 export type ClusterEffect =
@@ -146,6 +159,8 @@ export type ClusterEffect =
     readonly revision: number;
     readonly record: LockRecord | undefined;
   }
+  /** A document is in force here from now on. It comes before the page of its generation. */
+  | { readonly kind: "adopted"; readonly doc: Document }
   | { readonly kind: "page"; readonly page: Page }
   | { readonly kind: "happened"; readonly happening: Happening }
   | {

@@ -16,6 +16,7 @@ import { assert } from "./asserts.ts";
 import { onBreach } from "./dead.ts";
 import { allVotersOf, FORMAT_FIRST, formatOf, GENERATION_NONE, nodeById } from "./document.ts";
 import { isHoldingUp } from "./lead.ts";
+import { isNews } from "./left.ts";
 import type { Lead } from "./lead.ts";
 import { isNewLife, noteLife, stepDown } from "./leader.ts";
 import type { ClusterState, Peer } from "./state.ts";
@@ -68,6 +69,8 @@ function notePeer(state: ClusterState, from: NodeId, message: Heartbeat): Peer |
   peer.dsToken = message.dsToken ?? TOKEN_NONE;
   peer.dsMs = message.dsMs ?? 0;
   peer.health = message.health;
+  const wasLeft = peer.left;
+  peer.left = message.left;
   peer.diskId = message.diskId;
   peer.protocol = from === state.me ? state.level : state.protocol;
   const { lead } = state;
@@ -75,7 +78,7 @@ function notePeer(state: ClusterState, from: NodeId, message: Heartbeat): Peer |
   // What one that stops is home of moves away, and back when it does not.
   const isChanged = wasStopping !== (peer.health.runstate === "shutdown");
   if (isChanged) lead.areSlotsDirty = true;
-  if (isNew || isChanged) lead.isDirty = true;
+  if (isNew || isChanged || isNews(wasLeft, peer.left)) lead.isDirty = true;
   return peer;
 }
 

@@ -13,11 +13,12 @@
 import type { Digest, Health, ViewMessage } from "../../../transport/wire/messages/cluster.ts";
 import type { Document } from "../../../transport/wire/messages/document.ts";
 import { fitText } from "../../../transport/wire/limits.ts";
-import type { Incarnation, NodeId } from "../../../transport/wire/terms.ts";
+import type { Incarnation, NodeId, Pnn } from "../../../transport/wire/terms.ts";
 import { assert, assertLine, assertOne, assertServing, isOurs } from "./asserts.ts";
 import { allVotersOf, FORMAT_FIRST, formatOf, GENERATION_NONE, goneOf } from "./document.ts";
 import { isMember, maxIncOf, nodeById } from "./document.ts";
 import { stepDown } from "./leader.ts";
+import { leftToSay } from "./left.ts";
 import { runstateOf } from "./runstate.ts";
 import type { ClusterState } from "./state.ts";
 import { diskTrouble, findPnn, maySpeak, sendAll, sendTo, stop, tell } from "./state.ts";
@@ -89,27 +90,39 @@ export function adopt(state: ClusterState, doc: Document): void {
   if (state.adopted !== undefined && doc.version <= state.adopted.version) return;
   if (!assertLine(state, doc)) return;
   const before = state.adopted?.generation;
+  const number = state.pnn;
   const hasGone = isGone(state, doc);
   state.adopted = doc;
   findPnn(state);
+  state.effects.push({ kind: "adopted", doc });
   if (before !== doc.generation) tell(state, { what: "adopted", doc });
   if (hasGone) {
     const why = goneOf(doc, state.me)?.why === "replaced" ? "it was replaced" : "it has left";
     return stop(state, `this node is no part of the cluster any more: ${why}`, false, doc.version);
   }
-  if (state.pnn !== undefined && !isMember(doc.view, state.pnn, state.incarnation)) {
-    const maxInc = maxIncOf(doc.view, state.pnn);
-    // A life that was never a member has served nothing, and may still come in.
-    if (maxInc >= state.incarnation) {
-      if (state.leaving) return stop(state, "told to stop", false);
-      startLife(state, maxInc, "the view is without this life");
-    }
-  }
+  if (leaveView(state, doc, number)) return stop(state, "told to stop", false);
   publishPage(state);
   const { lead } = state;
   if (lead !== undefined && tokenOfVersion(doc.version) > lead.token) {
     stepDown(state, `${tokenText(doc.version)} is effective`);
   }
+}
+
+/**
+ * What this life served as a member is over when the view is without it, or when its number is: it may come back under
+ * another one. Then a new life begins. True: it was told to stop, and that is all that was to be waited for.
+ */
+function leaveView(state: ClusterState, doc: Document, number: Pnn | undefined): boolean {
+  const { pnn, incarnation, leaving } = state;
+  const isOther = number !== undefined && number !== pnn;
+  if (!isOther && (pnn === undefined || isMember(doc.view, pnn, incarnation))) return false;
+  // A life that was never a member has served nothing, and may still come in.
+  const maxInc = maxIncOf(doc.view, isOther ? number : pnn as Pnn);
+  if (maxInc < incarnation) return false;
+  if (leaving) return true;
+  const why = isOther ? `it is no longer node ${number}` : "the view is without this life";
+  startLife(state, maxInc, why);
+  return false;
 }
 
 /**
@@ -207,6 +220,7 @@ export function beat(state: ClusterState, to: readonly NodeId[]): void {
     promised: state.promised,
     ...(isReported ? { dsToken: state.ds.token, dsMs: state.ds.dsMs } : {}),
     health: healthOf(state),
+    ...leftToSay(state),
   });
 }
 

@@ -17,6 +17,7 @@ import type { Invitation } from "../../../transport/wire/messages/membership.ts"
 import type { Pnn, Version } from "../../../transport/wire/terms.ts";
 import { tagOf } from "../../../transport/wire/terms.ts";
 import { withNode } from "./ban.ts";
+import { isAboutDatabases } from "./databases.ts";
 import { formatOf, goneOf, nodeById, nodeByPnn, numbersUsed, pnnNextOf } from "./document.ts";
 import { NODES_MAX_SAID, PNN_END, voterOf } from "./document.ts";
 import { finalizeRefusal, withFinalized } from "./format.ts";
@@ -24,6 +25,7 @@ import { leaveRefusal, replaceRefusal, withLeaving, withReplaced } from "./depar
 import type { ClusterState } from "./state.ts";
 import { VERSION_NONE } from "./token.ts";
 import { isCandidate, preferenceOf, PREFERRED } from "./yield.ts";
+import { withZone, zoneRefusal } from "./zones.ts";
 
 /** The commands that came with format 2. */
 export type MembershipCommand = Extract<
@@ -37,6 +39,7 @@ export type MembershipCommand = Extract<
       | "leave"
       | "replace"
       | "caps"
+      | "zone"
       | "user_add"
       | "user_remove";
   }
@@ -48,7 +51,8 @@ const CAPS_FIRST = ["leader", "lmaster"] as const;
 
 /** Is it one of those? */
 export function isMembership(command: LeaderCommand): command is MembershipCommand {
-  return command.verb === "finalize" || FORMAT_2_VERBS.includes(command.verb);
+  return command.verb === "finalize" ||
+    (FORMAT_2_VERBS.includes(command.verb) && !isAboutDatabases(command));
 }
 
 /** Why a command is not possible with this document; undefined: it is, or it is done already. */
@@ -72,6 +76,8 @@ export function membershipRefusal(
       return replaceRefusal(state, doc, command);
     case "caps":
       return capsRefusal(doc, command);
+    case "zone":
+      return zoneRefusal(doc, command);
     case "user_add":
       return userRefusal(doc, command);
     case "user_remove":
@@ -100,6 +106,8 @@ export function membershipResult(
       return withReplaced(doc, command);
     case "caps":
       return withCaps(doc, command);
+    case "zone":
+      return withZone(doc, command);
     case "user_add":
       return withUser(doc, command);
     case "user_remove":

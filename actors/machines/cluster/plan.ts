@@ -14,13 +14,15 @@ import type {
   Member,
   Voter,
 } from "../../../transport/wire/messages/document.ts";
-import type { Generation, Incarnation, Version } from "../../../transport/wire/terms.ts";
+import type { Generation, Incarnation, Pnn, Version } from "../../../transport/wire/terms.ts";
 import { blame, withBans } from "./ban.ts";
-import { answerDone, withAsks } from "./command.ts";
+import { answerDone, withAsks, withEpochs } from "./command.ts";
+import { epochChange, hasVolatile } from "./databases.ts";
 import { withDepartures } from "./departure.ts";
 import { formatOf, isActive, isSameDocument, isSameMembers, livesOf } from "./document.ts";
 import { votersAfter, withView } from "./document.ts";
 import { isStopping, mayGo, shunned } from "./farewell.ts";
+import { hasCommits } from "./held.ts";
 import type { Lead } from "./lead.ts";
 import { memberText } from "./lead.ts";
 import { nextVersion, propose } from "./leader.ts";
@@ -44,26 +46,38 @@ export function plan(state: ClusterState, lead: Lead): void {
   const isFirst = lead.effective === undefined;
   const draft = isFirst ? standing : withDecisions(state, lead, standing, version);
   const members = wantedMembers(state, lead, draft);
-  const isView = isFirst || !isSameMembers(members, draft.view.members) ||
+  // What nodes serve by changes with the view, or not at all.
+  const epochs = isFirst ? { doc: draft, isRehomed: false } : withEpochs(state, draft, version);
+  const stopping = stoppingOf(state, draft, members);
+  const isView = isFirst || !isSameMembers(members, draft.view.members) || epochs.isRehomed ||
+    epochs.doc !== draft || !isSameList(stopping, draft.view.stopping ?? []) ||
     (lead.areSlotsDirty && areSlotsWrong(state, draft));
   if (isView) {
     const prevMembers = state.rules.prevMembers(standing, !isFirst);
     if (mayDisturb(state, lead, prevMembers)) {
       lead.areSlotsDirty = false;
-      const doc = withView(draft, members, prevMembers, version, shunned(state, draft));
-      return propose(state, lead, doc, whyView(standing, members));
+      const { doc: base, isRehomed } = epochs;
+      const more = { stopping, isRehomed, slotCount: state.config.slotCount };
+      const doc = withView(base, members, prevMembers, version, shunned(state, draft), more);
+      return propose(state, lead, doc, whyView(standing, base, members, isRehomed));
     }
   } else {
     lead.deferredMs = undefined;
     lead.areSlotsDirty = false;
   }
   if (!isSameDocument(draft, standing)) {
-    propose(state, lead, { ...draft, version, coreVersion: version }, "decided");
+    propose(state, lead, withVersion(draft, standing, version), "decided");
   } else if (!isView && !mayLead(state, standing)) {
     yieldLead(state, lead, "is no voter, or inactive");
   } else if (!isView && isAnotherWanted(state, lead, standing)) {
     yieldLead(state, lead, "is on its way out, or should not lead");
   }
+}
+
+/** A document with the same view: what is not about databases is its core. */
+function withVersion(draft: Document, standing: Document, version: Version): Document {
+  const isCore = !isSameDocument({ ...draft, dbs: standing.dbs }, standing);
+  return { ...draft, version, ...(isCore ? { coreVersion: version } : {}) };
 }
 
 /** May one lead that is wanted more? Looks again while it is not there. */
@@ -199,14 +213,37 @@ function answersUntil(state: ClusterState, lead: Lead, peer: Peer | undefined): 
 function areSlotsWrong(state: ClusterState, doc: Document): boolean {
   const { members, slots } = doc.view;
   if (members.length === 0) return false;
-  const wanted = reassign(slots, members, shunned(state, doc), 0n as Generation);
+  const { slotCount } = state.config;
+  const wanted = reassign(slots, members, shunned(state, doc), 0n as Generation, slotCount);
   return movesBetween(slots, wanted).length > 0;
 }
 
-function whyView(standing: Document, members: readonly Member[]): string {
+/** Members that stop and have records or databases to hand over, ascending. */
+function stoppingOf(state: ClusterState, doc: Document, members: readonly Member[]): Pnn[] {
+  if (!hasVolatile(doc) && !hasCommits(doc)) return [];
+  const stopping = new Set(
+    doc.nodes.filter(({ nodeId }) => isStopping(state, state.peers.get(nodeId)))
+      .map(({ pnn }) => pnn),
+  );
+  return members.map(({ pnn }) => pnn).filter((pnn) => stopping.has(pnn));
+}
+
+function isSameList(one: readonly Pnn[], other: readonly Pnn[]): boolean {
+  return one.length === other.length && one.every((pnn, at) => pnn === other[at]);
+}
+
+function whyView(
+  standing: Document,
+  base: Document,
+  members: readonly Member[],
+  isRehomed: boolean,
+): string {
   const before = livesOf(standing.view.members);
   const after = livesOf(members);
   const words: string[] = [];
+  const epochs = epochChange(standing, base);
+  if (epochs !== undefined) words.push(epochs);
+  if (isRehomed) words.push("all homes begin anew");
   for (const member of standing.view.members) {
     if (after.get(member.pnn) !== member.incarnation) words.push(`-${memberText(member)}`);
   }

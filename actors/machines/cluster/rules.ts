@@ -8,6 +8,7 @@
  */
 import type { Digest } from "../../../transport/wire/messages/cluster.ts";
 import type { Document, Member } from "../../../transport/wire/messages/document.ts";
+import type { LeaderCommand } from "../../../transport/wire/messages/leader.ts";
 import type { Incarnation, NodeId, Token, VoterId } from "../../../transport/wire/terms.ts";
 import { hasMajority, nodeIdsOf, unionOf } from "./document.ts";
 import { isHoldingUp } from "./lead.ts";
@@ -38,6 +39,8 @@ export interface Rules {
   extendsLease(state: ClusterState, digest: Digest): boolean;
   isFrozen(accepted: Document, adopted: Document): boolean;
   fencesFirst(): boolean;
+  isNewEpoch(command: LeaderCommand): boolean;
+  isHandedOver(left: number | undefined): boolean;
 }
 
 /** The rules as the paper has them. */
@@ -149,4 +152,10 @@ export const RULES: Rules = {
 
   /** Section 6: the former lives are fenced before the first message of a new one. */
   fencesFirst: () => true,
+
+  /** What nodes serve by changes with the generation: one who has not heard of it is frozen when it is in force. */
+  isNewEpoch: ({ verb }) => verb === "db_detach" || verb === "db_wipe" || verb === "rehome",
+
+  /** One that goes by plan goes when every home says that nothing is there any more. */
+  isHandedOver: (left) => left === 0,
 };

@@ -51,20 +51,22 @@ export function isSameHome(one: Member, other: Member): boolean {
  * The slots of a view with these members, made from the slots before (none: the first view of a cluster).
  *
  * Members that are draining get none, unless all are. What stays is the same object. `version` is the version of the
- * document that the view comes with; it must be above every slotGen before. Throws RangeError without members.
+ * document that the view comes with; it must be above every slotGen before. `count`: how many slots; only simulations
+ * have fewer than all. Throws RangeError without members.
  */
 export function reassign(
   before: readonly Slot[],
   members: readonly Member[],
   draining: ReadonlySet<Pnn>,
   version: Generation,
+  count: number = SLOTS,
 ): readonly Slot[] {
   if (members.length === 0) throw new RangeError("Cannot assign slots: there are no members");
   const staying = members.filter(({ pnn }) => !draining.has(pnn));
   const homes = staying.length > 0 ? staying : members;
   const slots: Slot[] = [];
   let moved = false;
-  for (let slot = 0; slot < SLOTS; slot++) {
+  for (let slot = 0; slot < count; slot++) {
     const was = before[slot];
     const home = winner(slot, homes);
     if (was !== undefined && isSameHome(was.home, home)) {

@@ -11,7 +11,7 @@
  * Does NOT promise: to be looked at from outside while a step runs.
  */
 import { LEVEL } from "../../../transport/wire/level.ts";
-import type { Health } from "../../../transport/wire/messages/cluster.ts";
+import type { Health, Left } from "../../../transport/wire/messages/cluster.ts";
 import type { Document } from "../../../transport/wire/messages/document.ts";
 import type {
   Incarnation,
@@ -53,6 +53,8 @@ export interface Peer {
   diskId: string;
   /** The newest protocol that it knows. */
   protocol: number;
+  /** What its homes know to be at nodes that go. */
+  left?: Left | undefined;
   /** When the newest of its heartbeats that was echoed to it came; -Infinity: none was. */
   echoedMs: number;
 }
@@ -99,6 +101,8 @@ export interface ClusterConfig {
   readonly seed: number;
   /** What it knows: no more than this level. The newest when absent. */
   readonly level?: number;
+  /** How many slots there are, for simulations: all nodes must have the same. All when absent. */
+  readonly slotCount?: number;
 }
 
 /** All of it. */
@@ -115,6 +119,8 @@ export interface ClusterState {
   /** It was told to stop; at the latest then. */
   leaving: boolean;
   stopAtMs: number;
+  /** Until then it waits although nobody leads. */
+  handOverAtMs: number;
   readonly level: number;
   /** The protocol of the message that is being handled. */
   protocol: number;
@@ -159,6 +165,8 @@ export interface ClusterState {
   /** Silence before this proves nothing: this node was stopped itself. */
   wokeMs: number;
   ownHealth: Pick<Health, "healthy" | "why">;
+  /** What the own homes know to be at nodes that go. */
+  left: Left | undefined;
   isBusUp: boolean;
 
   readonly peers: Map<NodeId, Peer>;
@@ -198,6 +206,7 @@ export function newState(config: ClusterConfig): ClusterState {
     stopped: undefined,
     leaving: false,
     stopAtMs: NEVER,
+    handOverAtMs: NEVER,
     level: config.level ?? LEVEL,
     protocol: config.level ?? LEVEL,
     strangerAtMs: 0,
@@ -229,6 +238,7 @@ export function newState(config: ClusterConfig): ClusterState {
     viewAskAtMs: 0,
     wokeMs: 0,
     ownHealth: { healthy: true },
+    left: undefined,
     isBusUp: true,
     peers: new Map(),
     deadInc: new Map(),

@@ -59,6 +59,12 @@ export const CLUSTER_TUNABLES = {
     [500, 2000],
     "told to stop: slots and lead are handed over for so long at most",
   ),
+  drainMs: ms(
+    "drainMs",
+    60000,
+    [500, 3000, 20000],
+    "told to stop with databases: their records are handed over for so long at most",
+  ),
   diskRetryMs: ms("diskRetryMs", 500, [500], "a failed write of the own metadata is tried again"),
   banForMs: ms("banForMs", 10000, [4000], "first ban; doubled each time"),
   banForMaxMs: ms("banForMaxMs", 300000, [8000], "longest ban"),

@@ -26,6 +26,8 @@ import {
 import { REGISTERING_MAX } from "./tunables.ts";
 
 const BYTES = INTEREST_BITS / 8;
+/** Srvids of which it is remembered whether a peer may want them. */
+const FOUND_MAX = 1024;
 
 /** The interest of a node without programs. */
 export function noInterest(): OwnInterest {
@@ -52,9 +54,14 @@ function isSet(bits: Uint8Array, bit: number): boolean {
 /** May somebody at a peer want a srvid? */
 export function mayWant(peer: Peer, srvid: bigint): boolean {
   if (peer.interest === undefined) return true;
-  const { bits } = peer.interest;
+  const { bits, found } = peer.interest;
+  const known = found.get(srvid);
+  if (known !== undefined) return known;
   // A message to SRVID_ALL itself is for those who registered for all.
-  return srvid === SRVID_ALL ? isFull(bits) : isSet(bits, bitOf(srvid));
+  const may = srvid === SRVID_ALL ? isFull(bits) : isSet(bits, bitOf(srvid));
+  if (found.size >= FOUND_MAX) found.clear();
+  found.set(srvid, may);
+  return may;
 }
 
 function isFull(bits: Uint8Array): boolean {
@@ -145,7 +152,7 @@ function tellAgain(core: Core, peer: Peer, told: Told): void {
 export function onInterest(core: Core, peer: Peer, { version, bits }: MsgInterest): void {
   if (bits.length !== BYTES || core.own === undefined) return void core.counters.dropped++;
   if (peer.interest === undefined || version > peer.interest.version) {
-    peer.interest = { version, bits };
+    peer.interest = { version, bits, found: new Map() };
   }
   const { incarnation } = core.own;
   const to = peer.incarnation;

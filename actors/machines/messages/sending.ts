@@ -33,8 +33,10 @@ export function onSend(core: Core, event: SendEvent): void {
   }
   const links = linksFor(core, to, srvid);
   const entries = entriesOf(core, event);
-  const bytes = entries.reduce((sum, { data }) => sum + PROGRAM_ENTRY_SIZE + data.length, 0);
-  const free = links.filter((link) => hasRoom(core, link, entries.length, bytes));
+  const bytes = entries.length * PROGRAM_ENTRY_SIZE + data.length;
+  const isFree = (link: Outbound) => hasRoom(core, link, entries.length, bytes);
+  // Most often there is room, and no other list is made.
+  const free = links.every(isFree) ? links : links.filter(isFree);
   if (!isGroup(to) && free.length < links.length) {
     return refuse(core, askId, "busy", "too much waits for that node: try again later");
   }

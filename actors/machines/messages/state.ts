@@ -106,6 +106,14 @@ export interface Told {
   openMs: number;
 }
 
+/** What a peer has said of its srvids. */
+export interface PeerInterest {
+  readonly version: number;
+  readonly bits: Uint8Array;
+  /** What was found in the bits, by srvid. */
+  readonly found: Map<bigint, boolean>;
+}
+
 /** Another node in its newest life. */
 export interface Peer {
   readonly nodeId: NodeId;
@@ -114,7 +122,7 @@ export interface Peer {
   isMember: boolean;
   outbound: Outbound | undefined;
   inbound: Inbound | undefined;
-  interest: { readonly version: number; readonly bits: Uint8Array } | undefined;
+  interest: PeerInterest | undefined;
   told: Told | undefined;
 }
 

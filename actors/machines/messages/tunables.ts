@@ -10,8 +10,8 @@ const MIB = 1024 * 1024;
 
 /** All of them, by the name they have in MessageTiming. */
 export const MESSAGE_TUNABLES = {
-  ackMs: tunable("ackMs", "ms", 10, [1, 50], "an acknowledgement waits so long for company"),
-  ackEach: tunable("ackEach", "count", 16, [1, 3], "and for so many publications at most"),
+  ackMs: tunable("ackMs", "ms", 50, [1, 10, 150], "an acknowledgement waits so long for company"),
+  ackEach: tunable("ackEach", "count", 32, [1, 3], "and for so many publications at most"),
   resendMs: tunable("resendMs", "ms", 200, [30, 400], "no acknowledgement: the oldest goes again"),
   resendMaxMs: tunable("resendMaxMs", "ms", 2000, [500], "and again, doubled up to this"),
   missMs: tunable("missMs", "ms", 5, [1, 20], "between two complaints about a missing publication"),

@@ -22,6 +22,7 @@ import type { ClusterConfig } from "../cluster/state.ts";
 import { defaultTiming } from "../cluster/tunables.ts";
 import type { Timing } from "../cluster/tunables.ts";
 import { Checkers } from "./checkers.ts";
+import { DatabaseChecks } from "./database_checks.ts";
 import { heardAt, judgeProposal, MemberChecks } from "./member_checks.ts";
 import { TimeHeap } from "../../../transport/sim/heap.ts";
 import { Host } from "./host.ts";
@@ -48,6 +49,8 @@ export interface SimOptions {
   readonly drift?: number;
   /** No chance in delays: links 1 ms, disks 2 ms, the register 5 ms each way, fences 5 ms. For scenarios. */
   readonly isCalm?: boolean;
+  /** How many slots there are; all when absent. A run of few keys is quicker with few. */
+  readonly slots?: number;
   /** For tests that break one. */
   readonly rules?: Rules;
   /** Called with each thing that happens. */
@@ -67,15 +70,6 @@ interface Item {
   readonly message: ClusterMessage | undefined;
   readonly run: (() => void) | undefined;
 }
-
-const NOTHING = {
-  seq: 0,
-  node: 0,
-  from: undefined,
-  protocol: 0,
-  message: undefined,
-  run: undefined,
-} as const;
 
 /** Numbers of kinds of messages in the trace. */
 const KINDS: Readonly<Record<ClusterMessage["kind"], number>> = {
@@ -107,6 +101,7 @@ export class ClusterSim {
   readonly timing: Timing;
   readonly checkers: Checkers;
   readonly members: MemberChecks;
+  readonly databases: DatabaseChecks = new DatabaseChecks(this);
   readonly links: Links;
   readonly lock: SimLock;
   readonly hosts: readonly Host[];
@@ -190,7 +185,9 @@ export class ClusterSim {
 
   /** What a host's machine is made with. */
   configOf(host: Host): ClusterConfig {
+    const { slots: slotCount } = this.#options;
     return {
+      ...(slotCount === undefined ? {} : { slotCount }),
       nodeId: host.nodeId,
       timing: this.timing,
       rules: this.#options.rules ?? RULES,
@@ -223,12 +220,16 @@ export class ClusterSim {
 
   /** Runs something at a time. */
   at(atMs: number, run: () => void): void {
-    this.#heap.push({ ...NOTHING, atMs, run });
+    this.#push(atMs, 0, run);
   }
 
   /** Wakes a host's machine at a time. */
   wakeAt(atMs: number, node: number): void {
-    this.#heap.push({ ...NOTHING, atMs, node });
+    this.#push(atMs, node, undefined);
+  }
+
+  #push(atMs: number, node: number, run: (() => void) | undefined): void {
+    this.#heap.push({ atMs, seq: 0, node, from: undefined, protocol: 0, message: undefined, run });
   }
 
   /** Sends over the links. */
@@ -244,7 +245,7 @@ export class ClusterSim {
       const copies = from === node ? 1 : this.links.copies(from, node);
       for (let copy = 0; copy < copies; copy++) {
         const atMs = this.nowMs + this.links.delayMs();
-        this.#heap.push({ ...NOTHING, atMs, node, from: sender, protocol, message });
+        this.#heap.push({ atMs, seq: 0, node, from: sender, protocol, message, run: undefined });
       }
     }
   }
@@ -252,7 +253,8 @@ export class ClusterSim {
   /** Hands a message over now, whatever the links are like. */
   deliver(from: number, node: number, message: ClusterMessage): void {
     const { nodeId, level: protocol } = this.hosts[from] as Host;
-    this.#heap.push({ ...NOTHING, atMs: this.nowMs, node, from: nodeId, protocol, message });
+    const { nowMs: atMs } = this;
+    this.#heap.push({ atMs, seq: 0, node, from: nodeId, protocol, message, run: undefined });
   }
 
   #deliver({ node, from, protocol }: Item, message: ClusterMessage): void {
@@ -321,10 +323,12 @@ export class ClusterSim {
     if (happening.what === "proposed") {
       checkers.onProposed(nowMs, happening.doc);
       judgeProposal(this, happening.doc);
+      this.databases.onProposed(host, happening.doc);
     }
     if (happening.what === "effective") {
       checkers.onEffective(nowMs, happening.doc);
       this.members.onEffective(nowMs, happening.doc);
+      this.databases.onEffective(happening.doc);
     }
     if (happening.what === "chosen") {
       this.chosen.push({ atMs: nowMs, node: host.index, token: happening.token });

@@ -1,7 +1,7 @@
 /**
  * What goes wrong in a simulated cluster: classes of faults, each on or off and with a pace drawn from the seed.
  *
- *   pause  kill  kill_all  power  cut  one_way  flap  lock  disk  dead  new_disk  sick  operator
+ *   pause  kill  kill_all  power  cut  one_way  flap  lock  disk  dead  new_disk  sick  operator  data
  *
  * Faults overlap as they will. `heal` ends them all: then the cluster has to come back by itself.
  *
@@ -28,6 +28,7 @@ export const FAULTS = [
   "new_disk",
   "sick",
   "operator",
+  "data",
 ] as const;
 /** One of FAULTS. */
 export type FaultClass = (typeof FAULTS)[number];
@@ -99,6 +100,8 @@ export class Faults {
           host.feed({ kind: "health", health: { healthy: true } });
         });
         return;
+      case "data":
+        return host.loseData();
       case "operator":
         return this.#operate();
     }
@@ -195,6 +198,11 @@ export class Faults {
       durable.accepted === undefined ||
       durable.accepted.voters.every(({ diskId }) => diskId !== undefined)
     );
+    // Who was stopped by an operator, as far as it knows, does not stand; with another's disk gone nobody might.
+    const isSomebodyStopped = this.#sim.hosts.some(({ durable }) =>
+      durable.accepted?.nodes.some(({ adminFlags }) => adminFlags.length > 0) === true
+    );
+    if (isSomebodyStopped) return;
     const voters = host.durable.accepted?.voters ?? [];
     if (this.#isDiskReplaced || !isKnown || voters.length < 3) return;
     this.#isDiskReplaced = true;

@@ -7,10 +7,14 @@
  *
  * Does NOT promise: torn writes; the metadata file has two slots and a checksum, which its own tests tear.
  */
-import type { NodeId } from "../../../transport/wire/terms.ts";
+import { LEFT_MAX } from "../../../transport/wire/messages/cluster.ts";
+import type { Document } from "../../../transport/wire/messages/document.ts";
+import type { Generation, Incarnation, NodeId, Pnn } from "../../../transport/wire/terms.ts";
 import { ClusterMachine } from "../cluster/cluster.ts";
+import { hasVolatile } from "../cluster/databases.ts";
 import { allVotersOf } from "../cluster/document.ts";
 import type { ClusterEffect, ClusterEvent, Durable, Happening } from "../cluster/events.ts";
+import { goingOf } from "../cluster/left.ts";
 import type { SimPage } from "./checkers.ts";
 import type { ClusterSim } from "./cluster_sim.ts";
 
@@ -27,6 +31,8 @@ export interface DiskWeather {
 const BACKLOG_MAX = 20_000;
 /** The supervisor fences within this, or certifies nothing. */
 const FENCE_LIMIT_MS = 500;
+/** Between two looks at what is left at members that go. */
+const LEFT_LOOK_MS = 100;
 const DEAD_TIMES = 20;
 const DEAD_EVERY_MS = 250;
 
@@ -38,6 +44,13 @@ export interface HostOptions {
   /** Of its clock; 0.01: 1 % fast. */
   readonly drift: number;
   readonly level: number;
+}
+
+/** What a life's homes know to be at members that go, by one view. */
+export interface LeftSaid {
+  readonly generation: Generation;
+  readonly life: Incarnation;
+  readonly at: ReadonlyMap<Pnn, number>;
 }
 
 /** One host. */
@@ -63,6 +76,8 @@ export class Host {
   fullUntilMs = 0;
   /** How long its writes take; undefined: as the weather has it. */
   diskMs: number | undefined;
+  /** What its homes know to be at members that go, by which view. */
+  leftSaid: LeftSaid = { generation: 0n as Generation, life: 0n as Incarnation, at: new Map() };
   #writing: Durable | undefined;
   #backlog: ClusterEvent[] = [];
   #wakeAtMs = Infinity;
@@ -161,6 +176,8 @@ export class Host {
         return this.#fence(effect.incarnation);
       case "lock":
         return this.#sim.lockOp(this, effect);
+      case "adopted":
+        return this.#adopted(effect.doc);
       case "page":
         return this.#page(effect.page);
       case "happened":
@@ -232,6 +249,36 @@ export class Host {
     page.view = view;
     checkers.onPage(nowMs, page);
     this.#sim.onServing(this, wasServing, endMs > nowMs);
+  }
+
+  /** The homes here look what is left at members that go: some at first, nothing after a while. */
+  #adopted(adopted: Document): void {
+    const { generation } = adopted;
+    if (!hasVolatile(adopted)) return;
+    const life = this.machine?.state.incarnation ?? 0n as Incarnation;
+    const { leftSaid: said } = this;
+    if (said.generation === generation && said.life === life) return;
+    this.leftSaid = { generation, life, at: new Map() };
+    const look = (): void => {
+      const { state } = this.machine ?? {};
+      const doc = state?.adopted;
+      if (doc?.generation !== generation || state?.incarnation !== life) return;
+      const going = hasVolatile(doc) ? goingOf(doc).slice(0, LEFT_MAX) : [];
+      const before = this.leftSaid.at;
+      // What has gone does not come back.
+      const countOf = (pnn: Pnn) => Math.max(0, (before.get(pnn) ?? this.#sim.dice.below(4)) - 1);
+      const nodes = going.map((pnn) => ({ pnn, count: countOf(pnn) }));
+      const isOther = nodes.some(({ pnn, count }) => before.get(pnn) !== count);
+      this.leftSaid = { generation, life, at: new Map(nodes.map((one) => [one.pnn, one.count])) };
+      if (isOther) this.feed({ kind: "left", left: { generation, nodes } });
+      this.#after(LEFT_LOOK_MS, look);
+    };
+    this.#after(this.#sim.dice.below(LEFT_LOOK_MS), look);
+  }
+
+  /** The thread with its databases dies. */
+  loseData(): void {
+    this.feed({ kind: "lost", why: "the data thread has died" });
   }
 
   /** SIGSTOP. */

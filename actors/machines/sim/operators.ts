@@ -3,6 +3,7 @@
  *
  *   invite ─▶ join (by a host that nobody knows yet) ─▶ ...      leave, replace
  *   rolling restart      upgrade, finalize      uninvite, caps, users
+ *   databases are attached, emptied, set and detached; all homes begin anew
  *
  * Each command is asked again and again, at any node that is up, under the same id, until it is done or refused; one
  * that has no end when everything has been quiet for a while is a fault.
@@ -12,7 +13,7 @@
 import type { Dice } from "../../../transport/world.ts";
 import type { Document, DocumentNode } from "../../../transport/wire/messages/document.ts";
 import type { LeaderCommand, Outcome } from "../../../transport/wire/messages/leader.ts";
-import type { NodeId, Tag } from "../../../transport/wire/terms.ts";
+import type { DbId, NodeId, Tag, Version } from "../../../transport/wire/terms.ts";
 import { formatOf, isActive, nodeById } from "../cluster/document.ts";
 import { levelFor } from "../cluster/format.ts";
 import type { ClusterSim } from "./cluster_sim.ts";
@@ -49,7 +50,7 @@ export class Operators {
     if (doc === undefined || this.open.size >= ASKED_MAX) return;
     const node = doc.nodes[this.#dice.below(doc.nodes.length)] as DocumentNode;
     const why = "an operator wanted it";
-    switch (this.#dice.below(12)) {
+    switch (this.#dice.below(18)) {
       case 0:
       case 1:
       case 2:
@@ -77,8 +78,34 @@ export class Operators {
         const caps = this.#dice.chance(1, 2) ? ["leader", "lmaster"] : ["lmaster"];
         return this.ask({ verb: "caps", pnn: node.pnn, caps, why });
       }
-      default:
+      case 11:
         return this.#users();
+      default:
+        return this.#databases(doc);
+    }
+  }
+
+  /** Databases come, go, are emptied, and all homes begin anew. */
+  #databases(doc: Document): void {
+    const why = "an operator wanted it";
+    const number = this.#dice.below(4);
+    const name = `db${number}`;
+    const dbId = 100 + number as DbId;
+    const known = doc.dbs.find((db) => db.dbId === dbId);
+    // Some mean an epoch that is long over.
+    const since = this.#dice.chance(1, 4) ? 1n as Version : known?.since ?? doc.version;
+    switch (this.#dice.below(8)) {
+      case 0:
+        return this.ask({ verb: "db_detach", dbId, since, why });
+      case 1:
+      case 2:
+        return this.ask({ verb: "db_wipe", dbId, since, why });
+      case 3:
+        return this.ask({ verb: "db_set", dbId, sticky: this.#dice.chance(1, 2) ? "on" : "off" });
+      case 4:
+        return this.ask({ verb: "rehome", generation: doc.generation, why });
+      default:
+        return this.ask({ verb: "db_attach", dbId, name, databaseKind: "volatile" });
     }
   }
 

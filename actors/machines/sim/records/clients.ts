@@ -16,6 +16,8 @@ import type { OpLog } from "./ledger.ts";
 /** How clients behave. Chances in 10 000. */
 export interface Manners {
   readonly keys: readonly Key[];
+  /** Those of them that somebody begins to watch. */
+  readonly watched: readonly Key[];
   /** Mean time between two operations, milliseconds. */
   thinkMs: number;
   /** How long an operation may take. */

@@ -3,7 +3,8 @@
  * robust mutexes, one for each chain of keys.
  *
  *   daemon   tries a mutex, within one step
- *   client   waits for it in order, may be stopped in it, may die in it: the next to have it is told
+ *   client   waits for it in order, may be stopped in it, may die in it: the next to have it is told, and whoever has
+ *            it next for the record that was being written, as the mark in a real record tells
  *
  * Every store goes by the ledger, which knows what each value is.
  *
@@ -18,10 +19,14 @@ export interface FileWatch {
   onPut(file: SimFile, key: Key, before: Stored | undefined, after: Stored): void;
 }
 
+type Run = (died: boolean) => void;
+
 interface Mutex {
   holder: number;
   hasDied: boolean;
-  readonly waiting: { readonly client: number; readonly run: (died: boolean) => void }[];
+  /** The half-written record that its holder was told of. */
+  half: Key | undefined;
+  readonly waiting: { readonly client: number; readonly key: Key; readonly run: Run }[];
 }
 
 /** Nobody. */
@@ -37,6 +42,8 @@ export class SimFile {
   pnn: Pnn | undefined;
   readonly records = new Map<Key, Stored>();
   readonly #mutexes = new Map<number, Mutex>();
+  /** Records whose writer died between the value and its number. */
+  readonly #half = new Set<Key>();
   readonly #chains: number;
   readonly #watch: FileWatch;
 
@@ -53,6 +60,12 @@ export class SimFile {
     const before = this.records.get(key);
     this.records.set(key, stored);
     this.#watch.onPut(this, key, before, stored);
+  }
+
+  /** Stores a value, and its writer dies before it has its number. */
+  putHalf(key: Key, stored: Stored): void {
+    this.#half.add(key);
+    this.put(key, stored);
   }
 
   /** Removes a record. */
@@ -74,19 +87,14 @@ export class SimFile {
   tryLock(key: Key): "had" | "died" | "busy" {
     const mutex = this.#of(key);
     if (mutex.holder !== NONE) return "busy";
-    if (!mutex.hasDied) return "had";
-    mutex.hasDied = false;
-    return "died";
+    return this.#died(mutex, key) ? "died" : "had";
   }
 
   /** A client waits for its turn. */
-  lock(key: Key, client: number, run: (died: boolean) => void): void {
+  lock(key: Key, client: number, run: Run): void {
     const mutex = this.#of(key);
-    if (mutex.holder !== NONE) {
-      mutex.waiting.push({ client, run });
-      return;
-    }
-    this.#give(mutex, client, run);
+    if (mutex.holder !== NONE) mutex.waiting.push({ client, key, run });
+    else this.#give(mutex, { client, key, run });
   }
 
   /** A client goes out. */
@@ -103,28 +111,37 @@ export class SimFile {
       if (at >= 0) mutex.waiting.splice(at, 1);
       if (mutex.holder !== client) continue;
       mutex.hasDied = true;
+      // Not mended yet, as far as anybody knows.
+      if (mutex.half !== undefined) this.#half.add(mutex.half);
       this.#next(mutex);
     }
   }
 
   #next(mutex: Mutex): void {
     mutex.holder = NONE;
+    mutex.half = undefined;
     const next = mutex.waiting.shift();
-    if (next !== undefined) this.#give(mutex, next.client, next.run);
+    if (next !== undefined) this.#give(mutex, next);
   }
 
-  #give(mutex: Mutex, client: number, run: (died: boolean) => void): void {
-    const died = mutex.hasDied;
-    mutex.hasDied = false;
+  #give(mutex: Mutex, { client, key, run }: Mutex["waiting"][number]): void {
+    mutex.half = this.#half.has(key) ? key : undefined;
     mutex.holder = client;
-    run(died);
+    run(this.#died(mutex, key));
+  }
+
+  /** Did somebody die in the mutex, or while it wrote this record? Whoever asks has it now. */
+  #died(mutex: Mutex, key: Key): boolean {
+    const { hasDied } = mutex;
+    mutex.hasDied = false;
+    return this.#half.delete(key) || hasDied;
   }
 
   #of(key: Key): Mutex {
     const chain = key.charCodeAt(key.length - 1) % this.#chains;
     const known = this.#mutexes.get(chain);
     if (known !== undefined) return known;
-    const made: Mutex = { holder: NONE, hasDied: false, waiting: [] };
+    const made: Mutex = { holder: NONE, hasDied: false, half: undefined, waiting: [] };
     this.#mutexes.set(chain, made);
     return made;
   }

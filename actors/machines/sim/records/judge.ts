@@ -13,28 +13,13 @@
  *
  * Does NOT promise: to find why; the story of the seed does.
  */
-import { compareTid, tidText } from "../../record/tid.ts";
 import type { Key } from "../../record/copy.ts";
-import type { Ledger, OpLog, State } from "./ledger.ts";
+import { compareTid, tidText } from "../../record/tid.ts";
+import type { Ledger, OpLog } from "./ledger.ts";
+import { isNewest, isSameContent, lineOf, wasNewest } from "./line.ts";
+import type { Link, Objection } from "./line.ts";
 
-/** A state in the line of a key. */
-interface Link {
-  readonly state: State;
-  isLost: boolean;
-  /** Since when it was the newest: made, or left over when a life went. */
-  startMs: number;
-  /** Until when it was the newest. */
-  endMs: number;
-  /** Times at which it was the newest again. */
-  readonly again: (readonly [number, number])[];
-}
-
-/** What is wrong with a record. */
-export interface Objection {
-  readonly rule: string;
-  readonly atMs: number;
-  readonly text: string;
-}
+export type { Objection } from "./line.ts";
 
 /** All that is wrong, key by key. */
 export function judge(ledger: Ledger): Objection[] {
@@ -51,122 +36,13 @@ export function judge(ledger: Ledger): Objection[] {
     lines.set(key, line);
     judgeOrder(ledger, key, line, out);
     judgeOps(ledger, key, line, byKey.get(key) ?? [], out);
+    judgeWatch(ledger, key, line, out);
   }
   judgeTraverses(ledger, lines, out);
   return out;
 }
 
-const isSameContent = (one: Uint8Array, other: Uint8Array) =>
-  one === other || (one.length === 0 && other.length === 0);
-
-/** Puts the states of a key in order, and marks those that a fall-back lost. */
-function lineOf(ledger: Ledger, key: Key, out: Objection[]): Link[] {
-  const states = [...ledger.states.get(key) ?? []].sort((one, other) =>
-    compareTid(one.tid, other.tid) || Number(one.rsn - other.rsn) || one.order - other.order
-  );
-  const line: Link[] = [];
-  const object = (rule: string, { atMs, tid, rsn, life }: State, text: string) =>
-    out.push({ rule, atMs, text: `${key} ${tidText(tid)} rsn ${rsn} of ${life}: ${text}` });
-  let tip: Link | undefined;
-  for (const state of states) {
-    const before = line.at(-1)?.state;
-    const isTwice = before !== undefined && compareTid(before.tid, state.tid) === 0 &&
-      before.rsn === state.rsn && (before.life !== state.life || before.data !== state.data) &&
-      !(before.life === state.life && ledger.halfWritten.has(state.data));
-    if (isTwice) object("two owners", state, `${before.life} made that state, too`);
-    const from = state.before ?? state.data;
-    let startMs = state.atMs;
-    if (tip !== undefined && !isSameContent(tip.state.data, from)) {
-      const sinceMs = fallBack(ledger, line, state, from, object);
-      // What was fallen back to could be read, where it was, since the life with the newer states had gone.
-      if (state.before === undefined) startMs = Math.min(startMs, sinceMs);
-    } else if (tip === undefined && from.length > 0) {
-      object("from nowhere", state, "the first state");
-    }
-    const link = { state, isLost: false, startMs, endMs: Infinity, again: [] };
-    line.push(link);
-    tip = link;
-  }
-  setEnds(line, ledger);
-  return line;
-}
-
-type Object_ = (rule: string, state: State, text: string) => void;
-
-/** Goes back to the newest state with the value that `state` begins from. Answers since when that was the newest. */
-function fallBack(
-  ledger: Ledger,
-  line: readonly Link[],
-  state: State,
-  from: Uint8Array,
-  object: Object_,
-): number {
-  let sinceMs = -Infinity;
-  let at = line.length - 1;
-  while (
-    at >= 0 && (line[at]?.isLost === true || !isSameContent((line[at] as Link).state.data, from))
-  ) {
-    at -= 1;
-  }
-  if (at < 0 && from.length > 0) {
-    object("from nowhere", state, "a value that never was");
-    return state.atMs;
-  }
-  for (let lost = at + 1; lost < line.length; lost++) {
-    const link = line[lost] as Link;
-    if (link.isLost) continue;
-    link.isLost = true;
-    sinceMs = Math.max(sinceMs, ledger.leftMs.get(link.state.life) ?? state.atMs);
-    for (const life of ledger.holders.get(link.state.data) ?? []) {
-      if (!state.living.has(life) || isSameContent(link.state.data, from)) continue;
-      const { tid, rsn, atMs } = link.state;
-      object(
-        "lost",
-        state,
-        `${life} lives, and had ${tidText(tid)} rsn ${rsn} of ${atMs.toFixed(1)}`,
-      );
-    }
-  }
-  return sinceMs;
-}
-
-/** States after one that are looked at for a time at which all of them are gone. */
-const GONE_MAX = 50;
-
-/** Each state is the newest until another value follows. What a node wrote without a lease may have a late time. */
-function setEnds(line: readonly Link[], ledger: Ledger): void {
-  let endMs = Infinity;
-  for (let at = line.length - 1; at >= 0; at--) {
-    const link = line[at] as Link;
-    const next = line[at + 1];
-    if (next !== undefined && !isSameContent(next.state.data, link.state.data)) {
-      endMs = Math.min(endMs, next.startMs);
-    }
-    link.endMs = endMs;
-    setAgain(line, at, ledger);
-  }
-}
-
-/** Where what follows went with the lives that made it, a value is the newest again, until the record is taken. */
-function setAgain(line: readonly Link[], at: number, ledger: Ledger): void {
-  const link = line[at] as Link;
-  let goneMs = -Infinity;
-  for (let later = at + 1; later < line.length && later <= at + GONE_MAX; later++) {
-    const leftMs = ledger.leftMs.get((line[later] as Link).state.life);
-    if (leftMs === undefined) return;
-    goneMs = Math.max(goneMs, leftMs);
-    const untilMs = line[later + 1]?.state.atMs ?? Infinity;
-    if (untilMs > goneMs) link.again.push([goneMs, untilMs]);
-  }
-}
-
-/** Was it the newest at some moment of a time? */
-function isNewest({ startMs, endMs, again }: Link, fromMs: number, toMs: number): boolean {
-  return (startMs <= toMs && endMs >= fromMs) ||
-    again.some(([beginMs, untilMs]) => beginMs <= toMs && untilMs >= fromMs);
-}
-
-/** What was told as done was made in the order of its numbers. */
+/** What was told as done, and what lasted, was made in the order of its numbers. */
 function judgeOrder(
   ledger: Ledger,
   key: Key,
@@ -174,11 +50,14 @@ function judgeOrder(
   out: Objection[],
 ): void {
   let lastMs = -Infinity;
-  for (const { state } of line) {
+  for (const { state, isLost } of line) {
     const { atMs, tid, rsn, life, before, data } = state;
     const op = before === undefined ? undefined : ledger.madeBy.get(data)?.op;
-    // What was not told may have been made late, by somebody who was expelled and does not know it.
-    if (op === undefined || ledger.ops[op]?.outcome !== "ok") continue;
+    if (op === undefined || before === undefined) continue;
+    // What somebody wrote who was expelled and does not know it is lost; unless it empties what is empty elsewhere.
+    const isLate = atMs >= (ledger.leftMs.get(life) ?? Infinity) && data.length === 0;
+    const isVoid = isLost || isLate || isSameContent(before, data);
+    if (isVoid && ledger.ops[op]?.outcome !== "ok") continue;
     if (atMs < lastMs) {
       const text = `${key} ${tidText(tid)} rsn ${rsn} of ${life} is later by number than by time`;
       out.push({ rule: "order", atMs, text });
@@ -222,11 +101,13 @@ function judgeWrite(
   object: (rule: string, text: string) => void,
 ): void {
   const kept = links.filter(({ isLost }) => !isLost);
+  // What was lost with a node, before the answer, may be refused at the next one, or change nothing there.
+  const isGone = ({ state, isLost }: Pick<Link, "state" | "isLost">) =>
+    isLost && (ledger.leftMs.get(state.life) ?? Infinity) <= op.retMs;
   if (kept.length > 1) object("twice", "it was executed twice");
   for (const { state, isLost } of links) {
     if (state.atMs < op.invMs) object("early", "it was executed before it was wanted");
-    // What is lost with a node may be refused at the next one.
-    if (op.outcome === "failed" && !isLost) {
+    if (op.outcome === "failed" && !isGone({ state, isLost })) {
       object("failed", `it failed, and was executed at ${state.atMs}`);
     }
     if (op.outcome === "ok" && state.atMs > op.retMs) {
@@ -234,7 +115,7 @@ function judgeWrite(
     }
   }
   if (op.outcome !== "ok") return;
-  if (links.length === 0 && op.mayStay) return;
+  if (op.mayStay && links.every(isGone)) return;
   if (links.length === 0) return object("not done", "it is ok, and was never executed");
   const { seen } = op;
   if (seen === undefined) return;
@@ -267,10 +148,47 @@ function judgeRead(
   object("stale", `between ${invMs.toFixed(1)} and ${retMs.toFixed(1)} it saw ${times.join(" ")}`);
 }
 
+/** What is written just before the end need not be told any more. */
+const TELLS_MS = 1_000;
+
+/** Those who watch a record hear of each value that lasts, or of a later one; and of nothing that never was. */
+function judgeWatch(
+  ledger: Ledger,
+  key: Key,
+  line: readonly Link[],
+  out: Objection[],
+): void {
+  const sinceMs = ledger.watchedSince.get(key);
+  if (sinceMs === undefined) return;
+  const told = ledger.told.get(key) ?? [];
+  const object = (atMs: number, text: string) => out.push({ rule: "watch", atMs, text });
+  for (const { tid, rsn, data, life, atMs } of told) {
+    const isThere = line.some(({ state }) =>
+      state.data === data && state.rsn === rsn && compareTid(state.tid, tid) === 0
+    );
+    const name = `${key} ${tidText(tid)} rsn ${rsn} of ${life}`;
+    if (!isThere) object(atMs, `${name} was told, and never was`);
+    if ((ledger.leftMs.get(life) ?? Infinity) <= atMs) {
+      object(atMs, `${name} was told after its end`);
+    }
+  }
+  for (const { state, isLost } of line) {
+    const { tid, rsn, atMs, before, data, life } = state;
+    if (before === undefined || isLost || isSameContent(before, data)) continue;
+    // Whoever was lost with its node's word reads anew.
+    if (atMs < sinceMs || atMs > ledger.endMs - TELLS_MS || ledger.leftMs.has(life)) continue;
+    const isTold = told.some((one) =>
+      one.atMs >= atMs && (compareTid(one.tid, tid) || Number(one.rsn - rsn)) >= 0
+    );
+    if (!isTold) object(atMs, `nobody was told of ${key} ${tidText(tid)} rsn ${rsn} of ${life}`);
+  }
+}
+
 /** The newest value of a key in each part of a time. */
 function valuesBetween(line: readonly Link[], fromMs: number, toMs: number): Uint8Array[] {
-  const values = line.filter((link) => isNewest(link, fromMs, toMs));
-  return values.map(({ state }) => state.data);
+  const values: Uint8Array[] = [];
+  for (const link of line) if (wasNewest(link, fromMs, toMs)) values.push(link.state.data);
+  return values;
 }
 
 function judgeTraverses(

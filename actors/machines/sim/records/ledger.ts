@@ -35,6 +35,10 @@ export interface OpLog {
   readonly invMs: number;
   retMs: number;
   outcome: "ok" | "failed" | "unknown" | "open";
+  /** How long it may take. */
+  forMs: number;
+  /** Did it end because its time was over? */
+  isTimeout: boolean;
   /** What a read saw; the result of a call. */
   seen: Uint8Array | undefined;
   /** May it be done without a new state? */
@@ -50,6 +54,15 @@ export interface TraverseLog {
   readonly isCount: boolean;
   readonly records: { readonly key: Key; readonly data: Uint8Array | undefined }[];
   count: number;
+}
+
+/** What those who watch a record were told. */
+export interface ToldLog {
+  readonly tid: Tid;
+  readonly rsn: Rsn;
+  readonly data: Uint8Array;
+  readonly life: string;
+  readonly atMs: number;
 }
 
 /** An execution of a procedure. */
@@ -71,7 +84,16 @@ export class Ledger {
   readonly leftMs = new Map<string, number>();
   /** Lives that held a copy with a value. */
   readonly holders = new Map<Uint8Array, Set<string>>();
+  /** Records that are watched, and since when. */
+  readonly watchedSince = new Map<Key, number>();
+  readonly told = new Map<Key, ToldLog[]>();
+  /** When the run was over. */
+  endMs = Infinity;
   #order = 0;
+  /** States that are empty. */
+  readonly #deletions = new Map<Key, State[]>();
+  /** The last state of each tid, by ascending tid. */
+  readonly #lastOfTid = new Map<Key, State[]>();
 
   /** Notes an operation that begins. */
   begin(key: Key, kind: OpLog["kind"], node: number, invMs: number): OpLog {
@@ -83,6 +105,8 @@ export class Ledger {
       invMs,
       retMs: Infinity,
       outcome: "open",
+      forMs: Infinity,
+      isTimeout: false,
       seen: undefined,
       mayStay: false,
     };
@@ -90,7 +114,14 @@ export class Ledger {
     return log;
   }
 
-  /** A file of a life got a copy. */
+  /** Those who watch a record were told. */
+  onTold(key: Key, told: ToldLog): void {
+    const known = this.told.get(key);
+    if (known === undefined) this.told.set(key, [told]);
+    else known.push(told);
+  }
+
+  /** A file of a life got a copy. `purged`: it is a tombstone of the record that had this tid. */
   onPut(
     file: SimFile,
     key: Key,
@@ -98,17 +129,18 @@ export class Ledger {
     after: Stored,
     atMs: number,
     living: ReadonlySet<string>,
+    purged?: Tid,
   ): void {
     const life = file.name;
     this.#hold(after.data, life);
     if (!file.owns(key)) {
-      if (after.data.length === 0) this.#holdEmpty(key, life, after.tid);
+      if (after.data.length === 0) this.#holdEmpty(key, life, after.tid, purged);
       return;
     }
     const isSame = before !== undefined && before.data === after.data &&
       before.rsn === after.rsn && before.tid === after.tid;
-    const list = this.states.get(key) ?? [];
-    if (isSame && list.at(-1)?.life === life) return;
+    let list = this.states.get(key);
+    if (isSame && list?.at(-1)?.life === life) return;
     const isWrite = before !== undefined && before.data !== after.data &&
       before.tid === after.tid && before.dmaster === after.dmaster;
     this.#order += 1;
@@ -122,8 +154,13 @@ export class Ledger {
       order: this.#order,
       living,
     };
+    if (list === undefined) this.states.set(key, list = []);
     list.push(state);
-    this.states.set(key, list);
+    this.#noteTid(key, state);
+    if (after.data.length > 0) return;
+    const deletions = this.#deletions.get(key);
+    if (deletions === undefined) this.#deletions.set(key, [state]);
+    else deletions.push(state);
   }
 
   #hold(data: Uint8Array, life: string): void {
@@ -132,13 +169,32 @@ export class Ledger {
     else known.add(life);
   }
 
-  /** A tombstone: that life knows of the newest deletion before it. */
-  #holdEmpty(key: Key, life: string, tid: Tid): void {
-    let newest: State | undefined;
-    for (const state of this.states.get(key) ?? []) {
-      if (compareTid(state.tid, tid) > 0) continue;
-      if (newest === undefined || compareTid(state.tid, newest.tid) >= 0) newest = state;
+  /** A tombstone: that life knows of the deletion that it is for; or, if that is not known, of the newest before it. */
+  #holdEmpty(key: Key, life: string, tid: Tid, purged: Tid | undefined): void {
+    if (purged !== undefined) {
+      for (const { tid: of, data } of this.#deletions.get(key) ?? []) {
+        if (compareTid(of, purged) === 0) this.#hold(data, life);
+      }
+      return;
     }
+    const lasts = this.#lastOfTid.get(key);
+    const newest = lasts?.[countUpTo(lasts, tid) - 1];
     if (newest !== undefined && newest.data.length === 0) this.#hold(newest.data, life);
   }
+
+  #noteTid(key: Key, state: State): void {
+    let lasts = this.#lastOfTid.get(key);
+    if (lasts === undefined) this.#lastOfTid.set(key, lasts = []);
+    const count = countUpTo(lasts, state.tid);
+    const known = lasts[count - 1];
+    if (known !== undefined && compareTid(known.tid, state.tid) === 0) lasts[count - 1] = state;
+    else lasts.splice(count, 0, state);
+  }
+}
+
+/** How many of some states, ascending, have this tid or an earlier one. New ones come at the end, as a rule. */
+function countUpTo(ascending: readonly State[], tid: Tid): number {
+  let count = ascending.length;
+  while (count > 0 && compareTid((ascending[count - 1] as State).tid, tid) > 0) count -= 1;
+  return count;
 }

@@ -12,6 +12,7 @@ import type { RecordEffect } from "../../record/events.ts";
 import { Client } from "./clients.ts";
 import type { SimFile } from "./file.ts";
 import type { OpLog } from "./ledger.ts";
+import { isGrown } from "./record_host.ts";
 import { noted } from "./procedures.ts";
 
 /** How often a frozen page is looked at, and a missing daemon asked for. */
@@ -46,6 +47,7 @@ export class MappedClient extends Client {
   do(key: Key, what: What, untilMs: number): void {
     const kind = what === "read" ? "read" : "write";
     const log = this.sim.ledger.begin(key, kind, this.host.host.index, this.sim.nowMs);
+    log.forMs = untilMs - this.sim.nowMs;
     const doing: Doing = { log, what, untilMs, opId: undefined, toldId: undefined };
     this.#doing = doing;
     this.after(untilMs - this.sim.nowMs, () => this.#onDeadline(doing));
@@ -57,6 +59,7 @@ export class MappedClient extends Client {
     if (doing.log.outcome !== "open" || doing.opId === undefined) return;
     this.host.feed({ kind: "cancel", id: doing.opId });
     doing.opId = undefined;
+    doing.log.isTimeout = true;
     this.#end(doing, "failed");
   }
 
@@ -69,7 +72,10 @@ export class MappedClient extends Client {
 
   #try(doing: Doing): void {
     if (doing.log.outcome !== "open") return;
-    if (this.sim.nowMs >= doing.untilMs) return this.#end(doing, "failed");
+    if (this.sim.nowMs >= doing.untilMs) {
+      doing.log.isTimeout = true;
+      return this.#end(doing, "failed");
+    }
     const { file } = this.host;
     if (file === undefined) return this.after(LOOK_MS, () => this.#try(doing));
     file.lock(
@@ -124,11 +130,15 @@ export class MappedClient extends Client {
     let seen = stored.data;
     if (what !== "read") {
       const data = what === "delete" ? new Uint8Array(0) : noted(stored.data, log.id);
+      if (this.host.isFull && isGrown(stored.data, data)) {
+        this.#leave(doing, file);
+        return this.#end(doing, "failed");
+      }
       this.sim.ledger.madeBy.set(data, { op: log.id, result: data });
       seen = data;
       if (this.sim.dice.chance(this.manners.dies, 10_000)) {
         this.sim.ledger.halfWritten.add(data);
-        file.put(log.key, { ...stored, data });
+        file.putHalf(log.key, { ...stored, data });
         this.#doing = undefined;
         this.finish(log, "unknown");
         return this.die();

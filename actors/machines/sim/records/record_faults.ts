@@ -4,6 +4,8 @@
  *   node_pause   a whole node stands still, clients too       client_dies   a client dies, wherever it is
  *   planned      a node drains, is stopped when nothing is left at it, and comes back
  *   burst        all clients want the same record             leader        the leader is killed, again and again
+ *   program      a program dies, and comes back               rehome        every home asks all members anew
+ *   full         a node's disk has no room for new values
  *
  * Does NOT promise: that a planned stop ends in time; other faults may keep it from it.
  */
@@ -15,17 +17,30 @@ import { MappedClient } from "./mapped_client.ts";
 import type { RecordHost } from "./record_host.ts";
 import type { RecordSim } from "./record_sim.ts";
 import { RemoteClient } from "./remote_client.ts";
+import { watchKey } from "./watchers.ts";
 
 /** The classes. */
-export const RECORD_FAULTS = ["node_pause", "client_dies", "planned", "burst", "leader"] as const;
-/** One of RECORD_FAULTS. */
-export type RecordFault = (typeof RECORD_FAULTS)[number];
+export const RECORD_FAULTS = [
+  "node_pause",
+  "client_dies",
+  "planned",
+  "burst",
+  "leader",
+  "program",
+  "rehome",
+] as const;
+/** Classes that one seed in some has. They are drawn apart, so that a seed without them is what it was. */
+export const RARE_FAULTS = ["full"] as const;
+/** One of them all. */
+export type RecordFault = (typeof RECORD_FAULTS)[number] | (typeof RARE_FAULTS)[number];
 
 const PACES = [2_000, 5_000, 12_000];
 /** How often it is looked whether a node that drains is empty, and for how long. */
 const LOOK_MS = 100;
 const LOOKS_MAX = 60;
 const ROUNDS = 4;
+/** How long a disk is full at most. */
+const FULL_MS = 6_000;
 
 /** Gives each host that has none its clients: some that map the file, some that do not. */
 export function respawn(sim: RecordSim, manners: Manners, dice: Dice): void {
@@ -57,6 +72,9 @@ export class RecordFaults {
     this.#manners = manners;
     for (const fault of classes) {
       this.#schedule(PACES[this.#dice.below(PACES.length)] ?? 5_000, () => this.#strike(fault));
+    }
+    for (const key of manners.watched) {
+      this.#sim.after(this.#dice.below(untilMs), () => watchKey(sim, key));
     }
     // Programs that died, or lost their node, are started again.
     this.#schedule(500, () => respawn(sim, manners, this.#dice));
@@ -95,6 +113,18 @@ export class RecordFaults {
         return this.#burst();
       case "leader":
         return this.#killLeader();
+      case "full":
+        host.isFull = true;
+        return this.#sim.after(this.#dice.below(FULL_MS), () => {
+          host.isFull = false;
+        });
+      case "program":
+        return host.program.die();
+      case "rehome": {
+        const generation = host.machine?.state.generation;
+        if (generation === undefined) return;
+        return this.#command({ verb: "rehome", generation, why: "a recovery by hand" });
+      }
     }
   }
 

@@ -7,23 +7,44 @@
  *
  * Does NOT promise: that a client of a dead daemon finds the next one at once.
  */
-import type { Member } from "../../../../transport/wire/messages/document.ts";
-import type { Incarnation } from "../../../../transport/wire/terms.ts";
+import type { Document, Member } from "../../../../transport/wire/messages/document.ts";
+import type { RecordMessage } from "../../../../transport/wire/messages/record.ts";
+import type { Generation, Incarnation } from "../../../../transport/wire/terms.ts";
 import type { DbId } from "../../../../transport/wire/terms.ts";
+import { CtdbxError } from "../../../../transport/wire/errors.ts";
 import type { Happening } from "../../cluster/events.ts";
 import type { RecordEffect, RecordEvent } from "../../record/events.ts";
 import { Adaptive } from "../../record/policy.ts";
 import { RecordMachine } from "../../record/record.ts";
-import type { RecordStore } from "../../record/state.ts";
+import type { RecordStore } from "../../record/store.ts";
 import type { SimPage } from "../checkers.ts";
 import type { Host } from "../host.ts";
 import { SimFile } from "./file.ts";
 import { proceduresFor } from "./procedures.ts";
+import { PROGRAM, SimProgram } from "./programs.ts";
 import type { RecordSim } from "./record_sim.ts";
+import { HostWatch } from "./watchers.ts";
 
 /** What waits for a stopped daemon, at most. */
 const BACKLOG_MAX = 20_000;
 const DB = 1 as DbId;
+
+type SendEffect = Extract<RecordEffect, { readonly kind: "send" }>;
+
+/** Messages that wait for others to the same peer. */
+interface Gathered {
+  readonly to: Member;
+  readonly generation: Generation;
+  readonly messages: RecordMessage[];
+}
+
+const isSame = (one: Member, other: Member) =>
+  one === other || (one.pnn === other.pnn && one.incarnation === other.incarnation);
+
+/** Is it another value, and one that needs room? */
+export function isGrown(before: Uint8Array, after: Uint8Array): boolean {
+  return before !== after && after.length > 0;
+}
 
 /** A client program, as its host sees it. */
 export interface SimClient {
@@ -40,7 +61,11 @@ export interface SimClient {
 export class RecordHost {
   readonly host: Host;
   readonly #sim: RecordSim;
+  readonly program: SimProgram;
+  readonly watch: HostWatch;
   machine: RecordMachine | undefined;
+  /** The document by which the machine has its view: later ones with the same view mean nothing to it. */
+  viewDoc: Document | undefined;
   /** Files that some client may have mapped still; the newest last. */
   readonly files: SimFile[] = [];
   readonly clients = new Map<number, SimClient>();
@@ -48,14 +73,20 @@ export class RecordHost {
   readonly opClients = new Map<number, SimClient>();
   /** Does the whole node stand still, clients too? What they do next waits in `whenGoesOn`. */
   isStopped = false;
+  /** Has its disk no room for new values? */
+  isFull = false;
   readonly whenGoesOn: (() => void)[] = [];
   #backlog: RecordEvent[] = [];
+  /** Messages that wait for others to the same peer. */
+  readonly #outgoing = new Set<Gathered>();
   #wakeAtMs = Infinity;
   #opId = 0;
 
   constructor(sim: RecordSim, host: Host) {
     this.#sim = sim;
     this.host = host;
+    this.program = new SimProgram(sim, this);
+    this.watch = new HostWatch(sim, this);
     const resume = host.resume.bind(host);
     host.resume = () => {
       resume();
@@ -73,6 +104,11 @@ export class RecordHost {
     };
   }
 
+  /** Simulated time, milliseconds. */
+  get nowMs(): number {
+    return this.#sim.nowMs;
+  }
+
   /** The file of the present life. */
   get file(): SimFile | undefined {
     return this.files.at(-1);
@@ -80,8 +116,10 @@ export class RecordHost {
 
   /** The page of a file's life, as clients see it; undefined: it is fenced. */
   pageOf(file: SimFile): SimPage | undefined {
-    return this.#sim.checkers.pagesOf(this.host.index)
-      .find(({ incarnation }) => incarnation === file.incarnation);
+    for (const page of this.#sim.checkers.pagesOf(this.host.index)) {
+      if (page.incarnation === file.incarnation) return page;
+    }
+    return undefined;
   }
 
   /** Does a file's page say that it serves? */
@@ -114,6 +152,7 @@ export class RecordHost {
     const { stickyMoves, stickyForMs } = timing;
     const { index } = this.host;
     this.#backlog = [];
+    this.viewDoc = undefined;
     this.#wakeAtMs = Infinity;
     this.opClients.clear();
     this.machine = new RecordMachine({
@@ -121,12 +160,18 @@ export class RecordHost {
       dbId: DB,
       hashOf: (key) => this.#sim.hashOf(key),
       store: this.#store(),
-      procedures: proceduresFor(this.#sim.ledger, lacksProcedures?.(index) === true),
+      procedures: proceduresFor(
+        this.#sim.ledger,
+        lacksProcedures?.(index) === true,
+        (name) => name === PROGRAM && this.program.isThere && lacksProcedures?.(index) !== true,
+      ),
       policy: new Adaptive({ stickyMoves, stickyForMs, mayDelegate, mayShip }),
       timing,
       rules,
       isSticky,
+      isWatched: (key) => this.watch.isWatched(key),
     });
+    this.watch.onStart();
   }
 
   /** The port of the machine: the file of the life that it has. */
@@ -136,8 +181,13 @@ export class RecordHost {
       tryLock: (key) => file().tryLock(key),
       unlock: () => {},
       get: (key) => file().records.get(key),
+      head: (key) => file().records.get(key),
       put: (key, stored) => {
         const { machine } = this;
+        const known = file().records.get(key);
+        if (this.isFull && (known === undefined || isGrown(known.data, stored.data))) {
+          throw new CtdbxError("no_space", "Cannot store: the disk is full");
+        }
         if (machine?.state.pnn !== undefined) file().pnn = machine.state.pnn;
         file().put(key, stored);
       },
@@ -158,15 +208,23 @@ export class RecordHost {
     this.machine = undefined;
     this.#backlog = [];
     this.opClients.clear();
+    this.program.onDaemonEnd();
+    this.#outgoing.clear();
     for (const client of [...this.clients.values()]) client.onDaemon(false);
   }
 
   /** Something happened in the cluster machine. */
   onHappened(happening: Happening): void {
     if (happening.what === "new life") {
+      this.watch.onLife();
+      this.#outgoing.clear();
       this.feed({ kind: "life", incarnation: happening.incarnation });
       for (const client of [...this.clients.values()]) client.onDaemon(true);
-    } else if (happening.what === "adopted") this.feed({ kind: "adopted", doc: happening.doc });
+    } else if (happening.what === "adopted") {
+      const { doc } = happening;
+      if (doc.generation !== this.viewDoc?.generation) this.viewDoc = doc;
+      this.feed({ kind: "adopted", doc });
+    }
   }
 
   /** The page changed. */
@@ -176,6 +234,7 @@ export class RecordHost {
     if (page === undefined || machine === undefined) return;
     const isOwn = page.incarnation === machine.state.incarnation;
     this.feed({ kind: "page", leaseEndMs: isOwn ? page.leaseEndMs : 0 });
+    this.watch.onServing();
   }
 
   /** Gives the machine an event, or keeps it while the daemon is stopped. */
@@ -234,6 +293,12 @@ export class RecordHost {
         }
         return client?.onEffect(effect);
       }
+      case "run":
+        return this.program.run(effect);
+      case "run_over":
+        return;
+      case "wrote":
+        return this.watch.onWrote(effect);
       case "view_ask":
         return sim.sendCluster(this.host.index, this.#indexOf(effect.to), { kind: "view_ask" });
       case "view_tell": {
@@ -251,7 +316,26 @@ export class RecordHost {
     return nodeId === undefined ? -1 : this.#sim.indexOf(nodeId);
   }
 
-  #send({ to, generation, messages }: Extract<RecordEffect, { readonly kind: "send" }>): void {
+  /** What several steps have for one peer may go together, as a daemon sends it at the end of a turn. */
+  #send(effect: SendEffect): void {
+    const { gatherMs = 0 } = this.#sim.recordOptions;
+    if (gatherMs === 0) return this.#publish(effect);
+    const { to, generation, messages } = effect;
+    for (const waiting of this.#outgoing) {
+      if (waiting.generation !== generation || !isSame(waiting.to, to)) continue;
+      waiting.messages.push(...messages);
+      return;
+    }
+    const { machine } = this;
+    const gathered: Gathered = { to, generation, messages: [...messages] };
+    this.#outgoing.add(gathered);
+    this.#sim.after(this.#sim.dice.below(gatherMs + 1), () => {
+      if (!this.#outgoing.delete(gathered)) return;
+      if (this.machine === machine) this.#publish({ kind: "send", ...gathered });
+    });
+  }
+
+  #publish({ to, generation, messages }: SendEffect): void {
     const from = this.machine?.state.me;
     const index = this.#indexOf(to);
     const target = this.#sim.recordHosts[index];

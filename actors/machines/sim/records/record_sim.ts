@@ -11,12 +11,16 @@
 import type { ClusterMessage } from "../../cluster/events.ts";
 import type { Happening } from "../../cluster/events.ts";
 import { textHash } from "../../mix.ts";
+import { slotOf } from "../../cluster/slots.ts";
 import type { Key, Stored } from "../../record/copy.ts";
 import { RECORD_RULES } from "../../record/rules.ts";
 import type { RecordRules } from "../../record/rules.ts";
+import { compareTid } from "../../record/tid.ts";
 import { defaultRecordTiming } from "../../record/tunables.ts";
 import type { RecordTiming } from "../../record/tunables.ts";
 import type { RecordMessage } from "../../../../transport/wire/messages/record.ts";
+import type { Tid } from "../../../../transport/wire/messages/record_parts.ts";
+import type { Pnn } from "../../../../transport/wire/terms.ts";
 import { ClusterSim } from "../cluster_sim.ts";
 import type { SimOptions } from "../cluster_sim.ts";
 import type { Host } from "../host.ts";
@@ -34,6 +38,8 @@ export interface RecordSimOptions extends SimOptions {
   readonly mayDelegate?: boolean;
   readonly mayShip?: boolean;
   readonly isSticky?: boolean;
+  /** How long messages may wait for others to the same peer, milliseconds. */
+  readonly gatherMs?: number;
   /** Nodes whose daemon lacks a procedure. */
   readonly lacksProcedures?: (node: number) => boolean;
   /** Called with each message about records; false: it is lost. */
@@ -53,6 +59,8 @@ export class RecordSim extends ClusterSim implements FileWatch {
   readonly recordOptions: RecordSimOptions;
   /** Chances in 10 000 that the second copy of a message is very late. */
   lateCopies = 0;
+  /** Do programs think long, or never answer? */
+  arePrograms: "wild" | "quick" = "wild";
   recordMessages = 0;
   /** Lives that are stopped by plan, with nothing left at them. */
   readonly stoppedByPlan = new Set<string>();
@@ -67,9 +75,11 @@ export class RecordSim extends ClusterSim implements FileWatch {
     this.recordHosts = this.hosts.map((host) => new RecordHost(this, host));
   }
 
-  /** The hash of a key; the keys of a run are few. */
+  /** The hash of a key. Where there are few slots it is the number of one. */
   hashOf(key: Key): number {
-    return textHash(key, 0);
+    const hash = textHash(key, 0);
+    const { slots } = this.recordOptions;
+    return slots === undefined ? hash : hash % slots;
   }
 
   override onHappened(host: Host, happening: Happening): void {
@@ -149,22 +159,40 @@ export class RecordSim extends ClusterSim implements FileWatch {
 
   #lookAtStopped(file: SimFile, key: Key): void {
     const life = file.name;
-    const state = this.recordHosts[file.node]?.machine?.state;
+    if (!this.stoppedByPlan.has(life)) return;
     // Where it is left alone it serves again, as one of all that drain.
-    const isDraining = file.pnn !== undefined && state?.draining.has(file.pnn) === true;
-    if (!isDraining) this.stoppedByPlan.delete(life);
+    const doc = this.recordHosts[file.node]?.viewDoc;
+    const isFlagged = (pnn: Pnn) =>
+      doc?.view.stopping?.includes(pnn) === true ||
+      doc?.nodes.some((node) => node.pnn === pnn && node.adminFlags.includes("draining")) === true;
+    const isAlone = doc?.view.members.every(({ pnn }) => isFlagged(pnn)) !== false;
+    if (isAlone || file.pnn === undefined || !isFlagged(file.pnn)) this.stoppedByPlan.delete(life);
     if (!this.stoppedByPlan.has(life) || !file.owns(key)) return;
     this.checkers.report(this.nowMs, "planned", `${life} owns ${key}, and is stopped by plan`);
   }
 
   onPut(file: SimFile, key: Key, before: Stored | undefined, after: Stored): void {
-    this.ledger.onPut(file, key, before, after, this.nowMs, this.living());
-    if (!file.owns(key)) return;
+    const isOwned = file.owns(key);
+    const purged = isOwned ? undefined : this.#purgedBy(key, after);
+    this.ledger.onPut(file, key, before, after, this.nowMs, this.living(), purged);
+    if (!isOwned) return;
     this.#lookAtStopped(file, key);
     if (before === undefined || before.tid !== after.tid || before.flags !== after.flags) {
       this.#lookAtKey(file, key);
     }
     if (before !== undefined && before.data !== after.data) this.#lookAtReaders(file, key);
+  }
+
+  /** Which deletion a tombstone is for, as the home knows that purges it now. */
+  #purgedBy(key: Key, { data, tid }: Stored): Tid | undefined {
+    if (data.length > 0) return undefined;
+    const slot = slotOf(this.hashOf(key));
+    for (const { machine } of this.recordHosts) {
+      const entry = machine?.state.homes[slot]?.table.get(key);
+      const of = entry?.round?.tid;
+      if (of !== undefined && compareTid(of, tid) === 0) return entry?.htid;
+    }
+    return undefined;
   }
 
   #lookAtOwners(node: number): void {

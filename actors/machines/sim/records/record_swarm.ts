@@ -22,8 +22,8 @@ import { judgeEnd } from "../ends.ts";
 import { FAULTS, Faults, heal } from "../faults.ts";
 import type { FaultClass } from "../faults.ts";
 import type { Manners } from "./clients.ts";
-import { judgeRecordEnd, Probes } from "./ends.ts";
-import { RECORD_FAULTS, RecordFaults, respawn } from "./record_faults.ts";
+import { judgeQuiet, judgeRecordEnd, Probes } from "./ends.ts";
+import { RARE_FAULTS, RECORD_FAULTS, RecordFaults, respawn } from "./record_faults.ts";
 import type { RecordFault } from "./record_faults.ts";
 import { RecordSim } from "./record_sim.ts";
 import type { RecordSimOptions } from "./record_sim.ts";
@@ -43,6 +43,8 @@ export interface RecordSeedOptions {
   readonly rules?: Rules;
   readonly recordRules?: RecordRules;
   readonly faultsMs?: number;
+  /** How many slots; all when absent. The same seed is another run then. */
+  readonly slots?: number;
   readonly onNote?: RecordSimOptions["onNote"];
   readonly onRecord?: RecordSimOptions["onRecord"];
   /** Called with the run when it is over, before it is judged. */
@@ -68,7 +70,7 @@ export function runRecordSeed(seed: number, options: RecordSeedOptions = {}): Re
   const dice = new SeededDice(mix(seed ^ 0x4ec0));
   const nodes = options.nodes ?? 3 + dice.below(5);
   const faults = options.faults ?? drawFaults(dice);
-  const recordFaults = options.recordFaults ?? RECORD_FAULTS.filter(() => dice.chance(1, 2));
+  const recordFaults = options.recordFaults ?? drawRecordFaults(seed, dice);
   const sim = newSim(seed, nodes, dice, options);
   const manners = drawManners(dice);
   drawWeather(dice, sim);
@@ -80,7 +82,9 @@ export function runRecordSeed(seed: number, options: RecordSeedOptions = {}): Re
   new RecordFaults(sim, faultsMs, recordFaults, manners);
   sim.run(faultsMs);
   heal(sim);
+  for (const host of sim.recordHosts) host.isFull = false;
   sim.lateCopies = 0;
+  sim.arePrograms = "quick";
   manners.stops = 0;
   manners.dies = 0;
   const quietMs = faultsMs + RECORD_QUIET_MS;
@@ -91,10 +95,13 @@ export function runRecordSeed(seed: number, options: RecordSeedOptions = {}): Re
   judgeEnd(sim, quietMs - PROBES_MS);
   probes.judge();
   judgeRecordEnd(sim);
+  judgeQuiet(sim, faultsMs);
   options.onOver?.(sim);
+  sim.ledger.endMs = quietMs;
   sim.judge();
   const { ledger } = sim;
-  const countOf = (outcome: string) => ledger.ops.filter((op) => op.outcome === outcome).length;
+  const ops = { ok: 0, failed: 0, unknown: 0, open: 0 };
+  for (const { outcome } of ledger.ops) ops[outcome] += 1;
   const counts = new Map<string, number>();
   for (const { machine } of sim.recordHosts) {
     for (const [name, n] of machine?.state.counts ?? []) {
@@ -109,10 +116,21 @@ export function runRecordSeed(seed: number, options: RecordSeedOptions = {}): Re
     hash: sim.trace.text(),
     simulatedMs: quietMs,
     messages: sim.recordMessages,
-    ops: { ok: countOf("ok"), failed: countOf("failed"), unknown: countOf("unknown") },
+    ops: { ok: ops.ok, failed: ops.failed, unknown: ops.unknown },
     counts,
   };
 }
+
+function drawRecordFaults(seed: number, dice: Dice): RecordFault[] {
+  const rare = new SeededDice(mix(seed ^ 0xf011));
+  return [
+    ...RECORD_FAULTS.filter(() => dice.chance(1, 2)),
+    ...RARE_FAULTS.filter(() => rare.chance(1, 4)),
+  ];
+}
+
+const pickOf = (dice: Dice) => (values: readonly number[]) =>
+  values[dice.below(values.length)] ?? 0;
 
 function drawFaults(dice: Dice): FaultClass[] {
   const classes = FAULTS.filter(() => dice.chance(1, 2));
@@ -123,7 +141,7 @@ function newSim(seed: number, nodes: number, dice: Dice, options: RecordSeedOpti
   const spares = nodes > 3 && dice.chance(1, 5) ? 1 : 0;
   const timing = drawTiming(dice);
   const recordTiming = drawRecordTiming(dice);
-  const { rules, recordRules, onNote, onRecord } = options;
+  const { rules, recordRules, onNote, onRecord, slots } = options;
   const lacking = dice.chance(1, 4) ? dice.below(nodes) : -1;
   return new RecordSim({
     seed,
@@ -133,11 +151,14 @@ function newSim(seed: number, nodes: number, dice: Dice, options: RecordSeedOpti
     timing,
     recordTiming,
     drift: DRIFT,
+    format: dice.chance(1, 3) ? 1 : 2,
     chains: dice.chance(1, 4) ? 2 : 64,
     mayDelegate: !dice.chance(1, 4),
     mayShip: !dice.chance(1, 4),
     isSticky: dice.chance(1, 6),
+    gatherMs: pickOf(dice)([0, 1, 1, 5]),
     lacksProcedures: (node) => node === lacking,
+    ...(slots === undefined ? {} : { slots }),
     ...(rules === undefined ? {} : { rules }),
     ...(recordRules === undefined ? {} : { recordRules }),
     ...(onNote === undefined ? {} : { onNote }),
@@ -167,18 +188,17 @@ function drawRecordTiming(dice: Dice): RecordTiming {
   return { ...timing, ...wild };
 }
 
-const pickOf = (dice: Dice) => (values: readonly number[]) =>
-  values[dice.below(values.length)] ?? 0;
-
 function drawManners(dice: Dice): Manners {
   const pick = pickOf(dice);
-  const kinds = ["n", "n", "n", "c", "l", "s", "f"];
+  const kinds = ["n", "n", "n", "c", "l", "s", "f", "p"];
   const keys = Array.from(
     { length: 2 + dice.below(8) },
     () => `${kinds[dice.below(kinds.length)]}${dice.below(4)}`,
   );
+  const watches = dice.below(3);
   return {
     keys: [...new Set(keys)],
+    watched: [...new Set(keys)].filter((_, at) => at % 3 < watches),
     thinkMs: pick([100, 300, 800]),
     deadlineMs: pick([1_000, 4_000, 10_000]),
     reads: pick([1, 4, 8]),

@@ -11,6 +11,7 @@ import { i64Bytes, joinBytes, u32Bytes } from "../../record/procedures.ts";
 import { Client } from "./clients.ts";
 import type { OpLog, TraverseLog } from "./ledger.ts";
 import { argsFor, noted } from "./procedures.ts";
+import { PROGRAM } from "./programs.ts";
 
 interface Doing {
   readonly log: OpLog;
@@ -27,7 +28,7 @@ export class RemoteClient extends Client {
   perform(key: Key): void {
     const { dice } = this.sim;
     const { reads, deletes, calls } = this.manners;
-    if (this.#run === undefined && dice.chance(1, 1000)) return this.traverse(dice.chance(1, 3));
+    if (this.#run === undefined && dice.chance(1, 100)) return this.traverse(dice.chance(1, 3));
     const throw10 = dice.below(10);
     if (throw10 < reads) return this.read(key);
     if (throw10 < reads + deletes) return this.call(key, "delete");
@@ -36,7 +37,7 @@ export class RemoteClient extends Client {
   }
 
   #procedure(key: Key): string {
-    const name = { c: "incr", l: "push", s: "cas", f: "set_if" }[key[0] ?? ""];
+    const name = { c: "incr", l: "push", s: "cas", f: "set_if", p: PROGRAM }[key[0] ?? ""];
     return name ?? "note";
   }
 
@@ -79,6 +80,7 @@ export class RemoteClient extends Client {
     const { sim, host } = this;
     const log = sim.ledger.begin(key, kind, host.host.index, sim.nowMs);
     const id = host.nextOpId();
+    log.forMs = this.manners.deadlineMs;
     const doing = { log, id, isLock: wish.what === "lock", isUnlocked: false };
     this.#doing = doing;
     if (host.machine === undefined) {
@@ -116,7 +118,8 @@ export class RemoteClient extends Client {
       const { data } = effect;
       this.after(thinkMs, () => isDying ? this.#dieLocked(doing) : this.#unlock(doing, data));
     } else if (effect.kind === "answer") {
-      const { outcome, result } = effect;
+      const { outcome, result, code } = effect;
+      doing.log.isTimeout = code === "timeout";
       this.#finish(outcome, result);
     }
   }

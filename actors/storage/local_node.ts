@@ -13,7 +13,7 @@ import { type Kernels, kernels } from "../../assembly/host/kernels.ts";
 import { threadMemory } from "../../assembly/host/memory.ts";
 import type { ImageStore } from "../../transport/image.ts";
 import { CtdbxError } from "../../transport/wire/errors.ts";
-import type { Incarnation, Pnn } from "../../transport/wire/terms.ts";
+import { type Incarnation, type Pnn, PNN_UNKNOWN } from "../../transport/wire/terms.ts";
 import type { Clock } from "../../transport/world.ts";
 import { StatePage } from "./state_page.ts";
 
@@ -52,6 +52,13 @@ export class LocalLife {
     words[(lease + LEASE.pnn) >>> 2] = pnn;
     words[(lease + LEASE.incarnation) >>> 2] = Number(incarnation & 0xffffffffn);
     words[(lease + LEASE.incarnation + 4) >>> 2] = Number(incarnation >> 32n);
+  }
+
+  /** The end of its lease as its page says it, ms of CLOCK_BOOTTIME; 0: frozen, ended, or being written just now. */
+  get leaseEndMs(): number {
+    const state = this.#page.read();
+    const isOwn = state !== undefined && state.incarnation === this.incarnation && !state.frozen;
+    return isOwn ? Number(state.leaseEndNs / 1_000_000n) : 0;
   }
 
   /** Whoever works by it over turns of the event loop says so. */
@@ -166,7 +173,9 @@ function openLife(options: LocalNodeOptions, known?: Incarnation): LocalLife | u
     throw error;
   }
   const state = page.read();
-  if (state === undefined || state.incarnation === known) {
+  // A node that joins learns its number late.
+  const isMoment = state === undefined || state.pnn === PNN_UNKNOWN;
+  if (isMoment || state.incarnation === known) {
     page.close();
     return undefined;
   }

@@ -20,6 +20,7 @@ import type { Kernels } from "../../assembly/host/kernels.ts";
 import { KEY_AT, VALUE_AT } from "../../assembly/host/tdb_kernels.ts";
 import { threadMemory } from "../../assembly/host/memory.ts";
 import { CtdbxError } from "../../transport/wire/errors.ts";
+import type { Version } from "../../transport/wire/terms.ts";
 import type { Clock } from "../../transport/world.ts";
 import { ChainTurns } from "./chain_turns.ts";
 import type { LocalLife, LocalNode } from "./local_node.ts";
@@ -36,6 +37,10 @@ export type LocalAnswer = "done" | "elsewhere" | "busy" | "frozen" | "unsure" | 
 export type NewValue = number | Uint8Array | undefined;
 
 const NO_DATA = new Uint8Array(0);
+/** Looks at a frozen page in one turn: a tenth of a second or so. A change of the view takes a round of messages. */
+const LOOKS_MAX = 1_000_000;
+/** A node that serves in a new life has all its files; should one be late, it is looked for so long, ms. */
+const FILE_MS = 500;
 /** What a change may say instead of a length. */
 const LEFT = -1;
 const NO_SPACE_NOW = -2;
@@ -48,6 +53,7 @@ export class LocalRecords {
   /** Called with the key of each record that was emptied: the daemon purges those it knows of sooner. */
   onEmptied: ((key: Uint8Array) => void) | undefined;
   readonly #node: LocalNode;
+  readonly #since: Version | undefined;
   readonly #clock: Clock;
   readonly #kernel: Kernels;
   readonly #scratch: TdbScratch;
@@ -60,10 +66,11 @@ export class LocalRecords {
   /** When step 4 was last; the time of step 1. */
   #nowMs = 0;
 
-  private constructor(node: LocalNode, name: string) {
+  private constructor(node: LocalNode, name: string, since: Version | undefined) {
     const memory = threadMemory();
     this.#node = node;
     this.name = name;
+    this.#since = since;
     this.#clock = node.options.clock;
     this.#kernel = node.kernel;
     this.#scratch = new TdbScratch(memory);
@@ -76,9 +83,12 @@ export class LocalRecords {
     this.#life.keep();
   }
 
-  /** Opens a database of the node. Throws "not_found": the daemon has not made it in this life. */
-  static async open(node: LocalNode, name: string): Promise<LocalRecords> {
-    const records = new LocalRecords(node, name);
+  /**
+   * Opens a database of the node, in the epoch that the daemon names; of another epoch nothing is found in it. Throws
+   * "not_found": the daemon has not made it in this life.
+   */
+  static async open(node: LocalNode, name: string, since?: Version): Promise<LocalRecords> {
+    const records = new LocalRecords(node, name, since);
     try {
       await records.#open(node.look());
     } catch (error) {
@@ -180,6 +190,11 @@ export class LocalRecords {
         throw new RangeError(`Cannot store: a draft has 0 to ${DRAFT_ROOM} bytes, not ${value}`);
       }
       return this.#write(file, off, VALUE_AT, value);
+    }
+    if (!(value instanceof Uint8Array)) {
+      throw new TypeError(
+        `Cannot store: a change answers bytes or their number, not a ${typeof value}`,
+      );
     }
     if (value.length <= DRAFT_ROOM) {
       this.#bytes.set(value, DRAFT_AT);
@@ -290,24 +305,20 @@ export class LocalRecords {
 
   /**
    * Waits until records may be used again, in the same life of the node or in the file of a new one, which is opened
-   * then. False: not in `timeoutMs`.
+   * then. False: not in `timeoutMs`, the node has no such file in this life, or it was closed.
    */
   async ready(timeoutMs: number): Promise<boolean> {
     const untilMs = this.#clock.nowMs() + timeoutMs;
     const leftMs = () => Math.max(0, untilMs - this.#clock.nowMs());
     for (;;) {
       const life = await this.#node.ready(leftMs());
-      if (life === undefined) return false;
+      if (life === undefined || this.#isClosed) return false;
       if (life === this.#life && this.#file !== undefined) return true;
       if (await this.#openIfThere(life)) return true;
-      // A new life has the page first, and each file when somebody attaches it.
       const path = this.#path(life);
       const { images } = this.#node.options;
-      if (
-        !await this.#node.poll(leftMs(), () => images.exists(path) || this.#node.look() !== life)
-      ) {
-        return false;
-      }
+      const isThere = () => this.#isClosed || images.exists(path) || this.#node.look() !== life;
+      if (!await this.#node.poll(Math.min(leftMs(), FILE_MS), isThere)) return false;
     }
   }
 
@@ -316,8 +327,17 @@ export class LocalRecords {
     return await this.#node.settled(this.#life, timeoutMs);
   }
 
+  /** The same for who cannot wait: looks at the page until it says so, for LOOKS_MAX looks at most. */
+  settledNow(): boolean {
+    let may = this.#node.may(this.#life);
+    for (let look = 0; may === MAY.frozen && look < LOOKS_MAX; look++) {
+      may = this.#node.may(this.#life);
+    }
+    return may === MAY.valid;
+  }
+
   #path({ pnn, incarnation }: LocalLife): string {
-    return recordFilePath(this.#node.options.folder, this.name, pnn, incarnation);
+    return recordFilePath(this.#node.options.folder, this.name, pnn, incarnation, this.#since);
   }
 
   async #openIfThere(life: LocalLife): Promise<boolean> {
@@ -339,6 +359,11 @@ export class LocalRecords {
     } catch (error) {
       life.unkeep();
       throw error;
+    }
+    if (this.#isClosed) {
+      file.close();
+      life.unkeep();
+      throw new CtdbxError("state", `Cannot open ${this.name}: it was closed meanwhile`);
     }
     this.#file?.close();
     this.#life.unkeep();

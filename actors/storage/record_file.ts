@@ -24,6 +24,8 @@ import { makeTdbNow, openTdb } from "./tdb_open.ts";
 export const RECORD_HASH_SIZE = 100_001;
 /** A kernel call is repeated this often when the file turns out to have grown. */
 const RETRY_MAX = 4;
+/** Reserved word of the header that is 1 when the file is over; the kernels know it. */
+const OVER_AT = 164;
 /** How often the mutex of a chain is tried before it is called busy: some microseconds. */
 const SPIN_MAX = 100;
 /** For waits whose caller names no limit. */
@@ -96,12 +98,18 @@ export class RecordFile {
     return this.#mutexes.takeChain(chain, "write");
   }
 
+  /** The same, but one that is busy is tried for some microseconds. */
+  spinChain(chain: number): MutexOutcome {
+    for (let tries = 1; tries < SPIN_MAX; tries++) {
+      const outcome = this.#mutexes.takeChain(chain, "write");
+      if (outcome !== "busy") return outcome;
+    }
+    return this.#mutexes.takeChain(chain, "write");
+  }
+
   /** Takes a chain, or finds it busy for some microseconds. */
   enterChain(chain: number): boolean {
-    for (let tries = 0; tries < SPIN_MAX; tries++) {
-      if (this.#mutexes.takeChain(chain, "write") !== "busy") return true;
-    }
-    return false;
+    return this.spinChain(chain) !== "busy";
   }
 
   /** Waits for a chain without blocking. Throws "timeout". */
@@ -225,6 +233,18 @@ export class RecordFile {
   }
 
   // --- its end
+
+  /** Is this file not the database any more? */
+  get isOver(): boolean {
+    const { memory, base } = this.core;
+    return Atomics.load(memory.words, (base + OVER_AT) >>> 2) !== 0;
+  }
+
+  /** Says in the file that it is not the database any more: programs that have it mapped find nothing in it. */
+  markOver(): void {
+    const { memory, base } = this.core;
+    Atomics.store(memory.words, (base + OVER_AT) >>> 2, 1);
+  }
 
   /** Whoever uses the file over turns says so: it is not closed before `unkeep`. */
   keep(): void {

@@ -2,7 +2,7 @@
  * What stands before each value in a volatile database, and how its file is called.
  *
  *   0 u64 rsn | 8 u32 dmaster | 12 u32 index + 1 in the daemon's side arrays | 16 u32 flags | 20 u32 mark | data
- *   NAME.PNN.INCARNATION.tdb
+ *   NAME.PNN.INCARNATION.SINCE.tdb; without SINCE where the database has no epoch
  *
  * Little-endian. Rsn, dmaster and the flags of read-only copies are CTDB's, so that its clients understand them. A
  * record that was given back, or that the daemon has locked, names nobody as its dmaster: who knows no more than that
@@ -11,7 +11,7 @@
  * Does NOT promise: that the index means something to another life of the daemon.
  * Upstream: ctdb's record header; the bits for "released" and "locked" are ours.
  */
-import type { Incarnation, Pnn } from "../../transport/wire/terms.ts";
+import type { Incarnation, Pnn, Version } from "../../transport/wire/terms.ts";
 import { CtdbxError } from "../../transport/wire/errors.ts";
 import { DATABASE_NAME_MAX } from "../../transport/wire/limits.ts";
 
@@ -68,18 +68,32 @@ function fileName(name: string): string {
   throw new SyntaxError(`Cannot use database ${text}: letters, digits and _.@%+=,- make its name`);
 }
 
-/** The file of one life of a node. Throws "limit" or a SyntaxError for a name that no file can have. */
+/**
+ * The file of one life of a node, and of one epoch of the database. Throws "limit" or a SyntaxError for a name that no
+ * file can have.
+ */
 export function recordFilePath(
   folder: string,
   name: string,
   pnn: Pnn,
   incarnation: Incarnation,
+  since?: Version,
 ): string {
-  return `${folder}/${fileName(name)}.${pnn}.${incarnation}.tdb`;
+  const epoch = since === undefined ? "" : `.${since}`;
+  return `${folder}/${fileName(name)}.${pnn}.${incarnation}${epoch}.tdb`;
 }
 
-/** Is `file`, a name without its folder, one of any life of this database on this node? */
-export function isRecordFile(file: string, name: string, pnn: Pnn): boolean {
+/**
+ * Is `file`, a name without its folder, one of any life of this database on this node? Of any epoch, where it has
+ * epochs: names of databases may end in numbers, too.
+ */
+export function isRecordFile(file: string, name: string, pnn: Pnn, hasEpochs = false): boolean {
   const start = `${fileName(name)}.${pnn}.`;
-  return file.startsWith(start) && /^\d+\.tdb(?:\.new)?$/.test(file.slice(start.length));
+  const rest = hasEpochs ? /^\d+\.\d+\.tdb(?:\.new)?$/ : /^\d+\.tdb(?:\.new)?$/;
+  return file.startsWith(start) && rest.test(file.slice(start.length));
+}
+
+/** Is `file`, a name without its folder, one of any database, node and life that has epochs? */
+export function isAnyRecordFile(file: string): boolean {
+  return /^.+\.\d+\.\d+\.\d+\.tdb(?:\.new)?$/.test(file);
 }

@@ -87,10 +87,20 @@ export class RecordHold implements AsyncDisposable, Disposable {
     }
     const off = this.#find();
     if (node.may(life) !== MAY.valid) return false;
+    // Looked at after the page: the file is marked before the page is valid again.
+    if (file.isOver) {
+      throw new CtdbxError("state", "Cannot store: the database was emptied or detached meanwhile");
+    }
     this.#hasWritten = true;
     file.withDraft(value, (from, length) => file.write(off, from, length));
     if (value.length === 0) tell();
     return true;
+  }
+
+  /** After a `store` that was not possible: waits while the page is frozen. False: not in this life, or not yet. */
+  async again(timeoutMs: number): Promise<boolean> {
+    const { life, node } = this.#parts;
+    return await node.settled(life, timeoutMs);
   }
 
   /** Empties the record; as `store`. */
@@ -105,7 +115,7 @@ export class RecordHold implements AsyncDisposable, Disposable {
     this.#stopWarning?.();
     const may = node.may(life);
     this.#outcome = may === MAY.valid
-      ? "done"
+      ? this.#isLost ? "unknown" : "done"
       : !this.#hasWritten
       ? "frozen"
       : may === MAY.frozen
@@ -117,11 +127,16 @@ export class RecordHold implements AsyncDisposable, Disposable {
     return this.#outcome;
   }
 
+  /** Were values written to a file that is not the database any more? Whether it was before is not known. */
+  get #isLost(): boolean {
+    return this.#hasWritten && this.#parts.file.isOver;
+  }
+
   /** After `unsure`: did it count? False: unknown. */
   async settled(timeoutMs: number): Promise<boolean> {
     if (this.#outcome !== "unsure") return this.release() === "done";
     const { life, node } = this.#parts;
-    const isGood = await node.settled(life, timeoutMs);
+    const isGood = await node.settled(life, timeoutMs) && !this.#isLost;
     if (this.#outcome === "unsure") {
       this.#outcome = isGood ? "done" : "unknown";
       life.unkeep();

@@ -85,7 +85,7 @@ export class RecordSide {
     words[at + AT.dmaster] = dmaster;
     putTid(words, at + AT.tid, tid);
     putTid(words, at + AT.birth, birth);
-    if (calls.length > 0) this.#calls.set(index, calls);
+    if (calls.length > 0) this.#calls.set(index, calls.map(ownProof));
     else if (this.#calls.size > 0) this.#calls.delete(index);
   }
 
@@ -138,6 +138,13 @@ export class RecordSide {
     }
     return { gen: this.#lastGen, seq: words[at + 2] as number };
   }
+}
+
+/** A result that came with a message lies in all of that message: it is kept for long, so it is copied. */
+function ownProof(proof: CallProof): CallProof {
+  const { result } = proof;
+  const isOwn = result === undefined || result.length === result.buffer.byteLength;
+  return isOwn ? proof : { ...proof, result: new Uint8Array(result) };
 }
 
 function putTid(words: Uint32Array, at: number, { gen, seq }: Tid): void {

@@ -5,6 +5,7 @@
  *   get, put, drop   under the mutex of the key's chain and that of the free list: so `put` never waits for anybody
  *   get alone        takes the mutex for a moment; where a client has it, reads beside it: a guess, but a whole one
  *   renew            a file of another name for a new life; those of former lives lose their names
+ *   trouble          no file can be made: a store that is empty and takes nothing, until `mend` has made one
  *
  * What CTDB's header has no place for lies in side arrays (record_side.ts).
  *
@@ -12,39 +13,38 @@
  * that. A client that is stopped in the one or two hundred nanoseconds in which it takes space for a larger value has
  * the free list: `tryLock` is then "busy" for every key, until it goes on or dies.
  */
+import { kernels } from "../../assembly/host/kernels.ts";
+import { threadMemory } from "../../assembly/host/memory.ts";
 import { DB, KEY_AT, OUT_AT, VALUE_AT, VALUE_ROOM } from "../../assembly/host/tdb_kernels.ts";
 import { OFFSET_MIN, PEEK, RECORD_HEADER } from "../../assembly/host/record_kernels.ts";
 import type { ImageStore } from "../../transport/image.ts";
-import type { Copy } from "../../transport/wire/messages/record.ts";
-import { PNN_UNKNOWN } from "../../transport/wire/terms.ts";
-import type { Incarnation, Pnn, Rsn } from "../../transport/wire/terms.ts";
-import { CtdbxError } from "../../transport/wire/errors.ts";
+import type { Incarnation, Pnn, Version } from "../../transport/wire/terms.ts";
+import { CtdbxError, type ErrorCode } from "../../transport/wire/errors.ts";
 import { KEY_MAX, tooLong } from "../../transport/wire/limits.ts";
 import type { Disk } from "../../transport/world.ts";
 import { RecordFile } from "./record_file.ts";
-import {
-  fileFlags,
-  hidesMaster,
-  isRecordFile,
-  machineFlags,
-  RECORD_AT,
-  recordFilePath,
-} from "./record_header.ts";
+import { headOf, isRoomless, putInPlace } from "./record_in_place.ts";
+import { isRecordFile, RECORD_AT, recordFilePath } from "./record_header.ts";
 import { NO_ENTRY, RecordSide } from "./record_side.ts";
+import { decode, putHeader } from "./record_words.ts";
+import type { StoredHead, StoredRecord } from "./record_words.ts";
 
 /** How often a record is looked at beside a client that changes it. */
 const PEEKS_MAX = 10_000;
 /** After so many looks, the file's size is looked at, too. */
 const REFRESH_EVERY = 16;
+/** What may pass by itself, or by an operator's hand: a full disk, a folder that nobody may write to. */
+const PASSING: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  "no_space",
+  "exists",
+  "denied",
+  "read_only",
+  "not_found",
+  "limit",
+  "io",
+]);
 /** Words of the header in OUT_AT, as recordHead leaves them. */
 const HEAD = { length: RECORD_HEADER >>> 2, address: (RECORD_HEADER >>> 2) + 1 } as const;
-
-/** A copy as it is stored; `Stored` of the record machine. */
-export interface StoredRecord extends Copy {
-  readonly dmaster: Pnn;
-  /** MACHINE_FLAG. */
-  readonly flags: number;
-}
 
 /** What a store is made with. */
 export interface RecordStoreOptions {
@@ -54,9 +54,13 @@ export interface RecordStoreOptions {
   readonly folder: string;
   readonly name: string;
   readonly pnn: Pnn;
-  /** Number of chains; see RECORD_HASH_SIZE. */
-  readonly hashSize?: number;
+  /** The epoch of the database; its file is another one than those of other epochs. */
+  readonly since?: Version;
+  /** Number of chains, as it is when a file is made; see RECORD_HASH_SIZE. */
+  readonly hashSize?: number | undefined;
 }
+
+export type { StoredHead, StoredRecord };
 
 /** Copies of one database in one daemon. Keys: a character U+0000 .. U+00FF for each byte. */
 export class FileRecordStore {
@@ -77,6 +81,13 @@ export class FileRecordStore {
     recordFilePath(options.folder, options.name, options.pnn, 0n as Incarnation);
   }
 
+  /** Jenkins hash of a key, u32; there need not be a file. */
+  static hashOf(key: string): number {
+    const { bytes } = threadMemory();
+    for (let i = 0; i < key.length; i++) bytes[KEY_AT + i] = key.charCodeAt(i);
+    return kernels().jenkins(KEY_AT, key.length) >>> 0;
+  }
+
   /** Where the file of the present life is; undefined: there is no life yet. */
   get path(): string | undefined {
     return this.#path;
@@ -89,29 +100,60 @@ export class FileRecordStore {
     return { records, sideBytes, fileBytes: this.#file?.core.image.mapped ?? 0 };
   }
 
-  /** A new, empty file for a new life. Throws "exists", "no_space", "denied". */
+  /** Why there is no file in the present life; undefined: there is one, or no life yet. */
+  get trouble(): CtdbxError | undefined {
+    return this.#trouble;
+  }
+  #trouble: CtdbxError | undefined;
+  #incarnation = 0n as Incarnation;
+
+  /** A new, empty file for a new life, or `trouble`. Throws "exists" (one of this very life), "unsupported". */
   renew(incarnation: Incarnation): void {
-    const { images, disk, folder, name, pnn, hashSize } = this.#options;
     this.close();
-    disk.makeFolder(folder);
-    const path = recordFilePath(folder, name, pnn, incarnation);
-    this.#file = RecordFile.make(images, path, hashSize);
-    this.#path = path;
     this.#side = new RecordSide();
-    // Who has one of them mapped keeps it until it sees that the page of that life has ended.
-    for (const file of disk.list(folder)) {
-      const former = `${folder}/${file}`;
-      if (former !== path && isRecordFile(file, name, pnn)) images.remove(former);
+    this.#path = undefined;
+    this.#incarnation = incarnation;
+    this.#make();
+  }
+
+  /** Tries again to make the file of the present life; true: it has one now. Throws as `renew`. */
+  mend(): boolean {
+    if (this.#trouble !== undefined) this.#make();
+    return this.#file !== undefined;
+  }
+
+  #make(): void {
+    const { images, disk, folder, name, pnn, since, hashSize } = this.#options;
+    const path = recordFilePath(folder, name, pnn, this.#incarnation, since);
+    if (images.exists(path)) throw new CtdbxError("exists", `Cannot make ${path}: it is there`);
+    try {
+      disk.makeFolder(folder);
+      this.#file = RecordFile.make(images, path, hashSize);
+      this.#path = path;
+      this.#trouble = undefined;
+      // Who has one of them mapped keeps it until it sees that the page of that life has ended.
+      for (const file of disk.list(folder)) {
+        const former = `${folder}/${file}`;
+        if (former !== path && isRecordFile(file, name, pnn, since !== undefined)) {
+          images.remove(former);
+        }
+      }
+    } catch (error) {
+      if (!(error instanceof CtdbxError) || !PASSING.has(error.code)) throw error;
+      // A former file that keeps its name is in nobody's way.
+      if (this.#file === undefined) this.#trouble = error;
     }
   }
 
   /** Tries the mutex of a key's chain; nested tries of one chain are had. `died`: whoever had it died in it. */
   tryLock(key: string): "had" | "died" | "busy" {
+    // Nobody else has a file either.
+    if (this.#trouble !== undefined) return "had";
     const file = this.#enter(key);
     const chain = this.#chain;
     const count = this.#held.get(chain);
     if (count === undefined) {
-      const outcome = file.takeChain(chain);
+      const outcome = file.spinChain(chain);
       if (outcome === "busy") return "busy";
       if (outcome === "owner_died") this.#died.add(chain);
       if (!file.core.locks.tryFree()) {
@@ -125,6 +167,7 @@ export class FileRecordStore {
 
   /** Gives it back. Throws "state" when it is not held. */
   unlock(key: string): void {
+    if (this.#trouble !== undefined) return;
     const file = this.#enter(key);
     const chain = this.#chain;
     const count = this.#held.get(chain);
@@ -142,22 +185,35 @@ export class FileRecordStore {
 
   /** The copy of a key. Outside of the mutex: as it was at some moment of the call. */
   get(key: string): StoredRecord | undefined {
+    return this.#look(key, (file) => this.#read(file));
+  }
+
+  /** The same without its value, which is not copied. */
+  head(key: string): StoredHead | undefined {
+    return this.#look(key, (file) => this.#readHead(file));
+  }
+
+  #look<Seen>(key: string, read: (file: RecordFile) => Seen): Seen | StoredRecord | undefined {
     if (this.#file === undefined) return undefined;
     const file = this.#enter(key);
     const chain = this.#chain;
-    if (this.#held.has(chain)) return this.#read(file);
+    if (this.#held.has(chain)) return read(file);
     const outcome = file.takeChain(chain);
     if (outcome === "busy") return this.#peek(file);
     if (outcome === "owner_died") this.#died.add(chain);
     try {
-      return this.#read(file);
+      return read(file);
     } finally {
       file.leaveChain(chain);
     }
   }
 
-  /** Stores a copy. Throws "busy" (not locked, and a client has the chain or the free list), "no_space". */
+  /**
+   * Stores a copy. Throws "busy" (not locked, and a client has the chain or the free list); "no_space", "limit" (of a
+   * value that is not empty, and another than the one that is there); without a file, what its making met.
+   */
   put(key: string, stored: StoredRecord): void {
+    if (this.#trouble !== undefined) throw this.#trouble;
     this.#alone(key, (file) => {
       const keyLen = this.#keyLen;
       const hash = hashOf(file);
@@ -166,12 +222,14 @@ export class FileRecordStore {
       const index = known === NO_ENTRY ? this.#side.take(hash) : known;
       try {
         file.withDraft(stored.data, (from, length) => {
-          putHeader(file.core.memory.words, from >>> 2, stored, index);
+          putHeader(file.core.memory.words, from >>> 2, headOf(stored, index));
           file.store(keyLen, from, length);
         });
       } catch (error) {
-        if (known === NO_ENTRY) this.#side.drop(index);
-        throw error;
+        if (!isRoomless(error) || !putInPlace(file, keyLen, headOf(stored, index), stored.data)) {
+          if (known === NO_ENTRY) this.#side.drop(index);
+          throw error;
+        }
       }
       this.#side.set(index, stored);
     });
@@ -179,6 +237,7 @@ export class FileRecordStore {
 
   /** Forgets a copy. */
   drop(key: string): void {
+    if (this.#trouble !== undefined) return;
     this.#alone(key, (file) => {
       const off = file.find(this.#keyLen);
       if (off === 0) return;
@@ -190,8 +249,22 @@ export class FileRecordStore {
 
   /** The process that has the mutex of a key's chain just now, if it is of its main thread; undefined: nobody. */
   holderOf(key: string): number | undefined {
+    if (this.#file === undefined) return undefined;
     const holder = this.#enter(key).holderOf(this.#chain);
     return holder === 0 ? undefined : holder;
+  }
+
+  /**
+   * The database is over, or this epoch of it, in a life that goes on: programs that have the file mapped find nothing
+   * in it from now on, and it loses its name.
+   */
+  end(): void {
+    const path = this.#path;
+    this.#file?.markOver();
+    this.close();
+    this.#path = undefined;
+    this.#trouble = undefined;
+    if (path !== undefined) this.#options.images.remove(path);
   }
 
   /** Ends the use of the present file, which keeps its name. */
@@ -241,7 +314,23 @@ export class FileRecordStore {
     const head = OUT_AT >>> 2;
     const address = words[head + HEAD.address] as number;
     const data = bytes.slice(address, address + (words[head + HEAD.length] as number));
-    return this.#decode(words, head, data, hashOf(file));
+    return decode(this.#side, words, head, data, hashOf(file));
+  }
+
+  /** Under the mutex. */
+  #readHead(file: RecordFile): StoredHead | undefined {
+    const off = file.find(this.#keyLen);
+    if (off === 0) return undefined;
+    const { words } = file.core.memory;
+    file.kernel.recordHead(file.db, off, OUT_AT);
+    const head = OUT_AT >>> 2;
+    return decode(
+      this.#side,
+      words,
+      head,
+      { length: words[head + HEAD.length] as number },
+      hashOf(file),
+    );
   }
 
   /** Beside a client that has the mutex: looks until two looks agree. */
@@ -257,7 +346,7 @@ export class FileRecordStore {
         const length = words[at >>> 2] as number;
         if (answer >= OFFSET_MIN) {
           const data = bytes.slice(at + 8 + RECORD_HEADER, at + 8 + length);
-          return this.#decode(words, (at + 8) >>> 2, data, hash);
+          return decode(this.#side, words, (at + 8) >>> 2, data, hash);
         }
         if (answer === PEEK.none && look > REFRESH_EVERY) return undefined;
         if (answer === PEEK.long) {
@@ -273,27 +362,6 @@ export class FileRecordStore {
     throw new CtdbxError("busy", `Cannot read ${this.#path}: a client changes it all the time`);
   }
 
-  /** A record from its header, as 32-bit words from `head` on. */
-  #decode(words: Uint32Array, head: number, data: Uint8Array, hash: number): StoredRecord {
-    const side = this.#side;
-    const low = words[head] as number;
-    const high = words[head + 1] as number;
-    const flags = words[head + (RECORD_AT.flags >>> 2)] as number;
-    const named = (words[head + (RECORD_AT.index >>> 2)] as number) - 1;
-    const index = side.has(named, hash) ? named : NO_ENTRY;
-    const tid = side.tid(index);
-    const inFile = words[head + (RECORD_AT.dmaster >>> 2)] as Pnn;
-    return {
-      tid,
-      rsn: (high === 0 ? BigInt(low) : (BigInt(high) << 32n) | BigInt(low)) as Rsn,
-      birth: side.birth(index, tid),
-      data,
-      calls: side.calls(index),
-      dmaster: index === NO_ENTRY ? inFile : side.dmaster(index),
-      flags: machineFlags(flags),
-    };
-  }
-
   /** The entry of the record at `off`; NO_ENTRY: it has none. */
   #indexAt(file: RecordFile, off: number, hash: number): number {
     file.kernel.recordHead(file.db, off, OUT_AT);
@@ -305,14 +373,4 @@ export class FileRecordStore {
 /** Hash of the key in scratch, as `#enter` had it made. */
 function hashOf(file: RecordFile): number {
   return file.core.field(DB.hash);
-}
-
-function putHeader(words: Uint32Array, at: number, stored: StoredRecord, index: number): void {
-  const { rsn, dmaster, flags } = stored;
-  words[at] = Number(rsn & 0xffffffffn);
-  words[at + 1] = Number(rsn >> 32n);
-  words[at + (RECORD_AT.dmaster >>> 2)] = hidesMaster(flags) ? PNN_UNKNOWN : dmaster;
-  words[at + (RECORD_AT.index >>> 2)] = index + 1;
-  words[at + (RECORD_AT.flags >>> 2)] = fileFlags(flags);
-  words[at + (RECORD_AT.mark >>> 2)] = 0;
 }

@@ -48,13 +48,22 @@ export function growth(size: number, need: number): number {
   return limited - size >= need ? limited - size : 0;
 }
 
-/** Numbers of descriptors in use in this thread; as the Memory itself, one per thread. */
-const NUMBERS = new Set<number>();
+/** Handles by the numbers of their descriptors; as the Memory itself, one for the thread. */
+const HANDLES = new Map<number, TdbCore>();
 
-function takeNumber(): number {
+/**
+ * Closes handles whose image was ended by somebody else, as in a simulation at the death of a process: nobody closes
+ * those, and there are DATABASES_MAX descriptors in a thread. Nothing can be done with them any more.
+ */
+export function closeEnded(): void {
+  for (const core of [...HANDLES.values()]) if (core.image.mapped === 0) core.close();
+}
+
+function takeNumber(core: TdbCore): number {
+  if (HANDLES.size >= DATABASES_MAX) closeEnded();
   for (let number = 0; number < DATABASES_MAX; number++) {
-    if (!NUMBERS.has(number)) {
-      NUMBERS.add(number);
+    if (!HANDLES.has(number)) {
+      HANDLES.set(number, core);
       return number;
     }
   }
@@ -98,7 +107,7 @@ export class TdbCore {
     this.header = header;
     this.locks = locks;
     this.readOnly = options.readOnly;
-    this.#number = takeNumber();
+    this.#number = takeNumber(this);
     this.db = DESCRIPTORS_AT + this.#number * DB_BYTES;
     this.memory.bytes.fill(0, this.db, this.db + DB_BYTES);
     this.set(DB.number, this.#number);
@@ -204,11 +213,10 @@ export class TdbCore {
     const corrupt = FAULT_KINDS[kind - 1];
     if (corrupt !== undefined) {
       if (!this.inTransaction && this.refresh()) return undefined;
-      return new CorruptError(
-        corrupt,
-        at,
-        `Cannot ${action} in ${path}: ${corrupt} wrong at ${at}`,
-      );
+      const isGuess = this.readOnly && this.locks.kind === "none";
+      const note = isGuess ? "; read without locks: what others change may look damaged" : "";
+      const text = `Cannot ${action} in ${path}: ${corrupt} wrong at ${at}${note}`;
+      return new CorruptError(corrupt, at, text);
     }
     if (kind === FAULT_BUSY) {
       return new CtdbxError(
@@ -350,7 +358,7 @@ export class TdbCore {
     this.#closed = true;
     this.looked = false;
     setHooks(this.#number, undefined);
-    NUMBERS.delete(this.#number);
+    HANDLES.delete(this.#number);
     if (this.#spareBytes !== 0) this.memory.regions.give(this.#spareAt, this.#spareBytes);
     this.image.close();
   }

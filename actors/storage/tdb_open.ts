@@ -7,6 +7,9 @@
  * A file that is not empty is never made anew, whatever it holds. Every locking handle holds ACTIVE while it is
  * open, so that a clear-if-first opener elsewhere does not truncate the file under our mapping.
  *
+ * A read-only handle takes no locks, as in libtdb: a file that others write to may look damaged to it. Who names a
+ * `locking` gets it; the file is then opened for writing, as locks need that, and only the handle refuses changes.
+ *
  * Does NOT promise: a look at the records. check() does that.
  * Upstream: tdb open; differs from upstream: a broken file is not re-created, plain handles hold ACTIVE too.
  */
@@ -39,7 +42,7 @@ export interface TdbOptions {
   readonly create?: boolean;
   /** With create: fail with "exists" when it is there. */
   readonly exclusive?: boolean;
-  /** No locks, no writes. Default false. */
+  /** No changes; no locks either, unless `locking` names them: see the head of this file. Default false. */
   readonly readOnly?: boolean;
   /** Number of hash chains, only used when the file is made. Default 131. */
   readonly hashSize?: number;
@@ -47,7 +50,7 @@ export interface TdbOptions {
   readonly hash?: HashName;
   /** Byte order, only used when the file is made. Default "little". */
   readonly byteOrder?: ByteOrder;
-  /** How others are excluded. Default: "mutex" for a file that has mutexes, else "fcntl". */
+  /** How others are excluded. Default: "mutex" for a file that has mutexes, else "fcntl"; "none" if read-only. */
   readonly locking?: LockClass;
   /** Empty the file when no other handle that holds ACTIVE is open. Default false. */
   readonly clearIfFirst?: boolean;
@@ -79,13 +82,16 @@ export async function openTdb(
 ): Promise<Tdb> {
   requireSane(options);
   const readOnly = options.readOnly === true;
+  const locks = !readOnly || (options.locking ?? "none") !== "none";
   const image = store.open(path, {
-    readOnly,
+    readOnly: !locks,
     create: options.create === true && !readOnly,
     exclusive: options.exclusive === true,
   });
+  // Whoever may not change a file neither makes nor empties one.
+  const asked = readOnly ? { ...options, create: false, clearIfFirst: false } : options;
   try {
-    return readOnly ? openReadOnly(image, options) : await openWritable(image, options);
+    return locks ? await openWritable(image, asked) : openReadOnly(image, asked);
   } catch (error) {
     image.close();
     throw error;

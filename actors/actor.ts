@@ -122,7 +122,9 @@ export class Actor<Event, Effect> {
 
   /** Forgets the events that are done. */
   #compact(): void {
-    this.#mailbox.splice(0, this.#next);
+    // Most often all are done: what is cut off anywhere else makes an array of it.
+    if (this.#next === this.#mailbox.length) this.#mailbox.length = 0;
+    else this.#mailbox.splice(0, this.#next);
     this.#next = 0;
   }
 

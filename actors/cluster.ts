@@ -3,13 +3,16 @@
  *
  *   send    -> post                      persist -> meta.a / meta.b -> "persisted"
  *   page    -> state page                fence   -> former pages ended, clients out -> "fenced"
+ *   adopted -> data thread
  *   lock    -> register -> "lock"        happened -> history, log, monitors      answer -> who asked
  *
  * Does NOT promise: anything that the machine does not; this is its hands.
  */
+import type { LeaderLock } from "../transport/leader_lock.ts";
 import type { Clock, Log } from "../transport/world.ts";
 import type { CtdbxError } from "../transport/wire/errors.ts";
 import { fitText, TEXT_MAX } from "../transport/wire/limits.ts";
+import type { Document } from "../transport/wire/messages/document.ts";
 import type { LeaderCommand, Outcome } from "../transport/wire/messages/leader.ts";
 import type { Incarnation, NodeId, Version } from "../transport/wire/terms.ts";
 import { Actor } from "./actor.ts";
@@ -40,6 +43,8 @@ export interface ClusterParts {
   readonly persist: (durable: Durable, done: (error?: CtdbxError) => void) => void;
   /** Ends the pages of all lives before this one and makes sure that no client works by them. */
   readonly fence: (incarnation: Incarnation) => Promise<void>;
+  /** A document is in force here: databases and records go by it. Comes before the page of its generation. */
+  readonly adopted: (doc: Document) => void;
   /** Shows clients what they may do. */
   readonly page: (page: Page) => void;
   /** Works on the register; it answers by itself and never fails. */
@@ -118,6 +123,17 @@ export class Cluster {
     }
   }
 
+  /** Has this node lead the cluster on by force; see machines/cluster/force.ts. */
+  force(verbId: string, from: Version, atWallMs: bigint): Promise<CommandResult> {
+    return new Promise((resolve) => {
+      this.#asks.set(verbId, (result) => {
+        this.#asks.delete(verbId);
+        resolve(result);
+      });
+      this.tell({ kind: "force", verbId, from, atWallMs });
+    });
+  }
+
   /** Asks once; undefined: no answer in time. */
   #try(verbId: string, command: LeaderCommand, waitMs: number): Promise<CommandResult | undefined> {
     return new Promise((resolve) => {
@@ -148,6 +164,8 @@ export class Cluster {
         return void this.#fence(effect.incarnation);
       case "lock":
         return void this.#lock(effect);
+      case "adopted":
+        return parts.adopted(effect.doc);
       case "page":
         return parts.page(effect.page);
       case "happened":
@@ -210,7 +228,18 @@ const LEVELS: Partial<Record<Happening["what"], "debug" | "warning" | "error">> 
   "proposed": "debug",
   "breach": "error",
   "disk": "error",
+  "damaged": "error",
+  "forced": "warning",
+  "mended": "warning",
   "called dead": "warning",
   "blamed": "warning",
   "suspect": "warning",
 };
+
+/** One operation on the register of a lock: its result, which comes in any case. */
+export function askLock(lock: LeaderLock, { op, revision, record }: LockWish): Promise<LockResult> {
+  return new Promise((resolve) => {
+    if (op === "look" || record === undefined) lock.look(resolve);
+    else lock.write(op, revision, record, resolve);
+  });
+}

@@ -29,6 +29,7 @@ import type {
 import type { LinkStatus } from "./machines/messages/machine.ts";
 import { MessageMachine } from "./machines/messages/machine.ts";
 import type { MessageCounters } from "./machines/messages/state.ts";
+import { TurnClock } from "./turn_clock.ts";
 import type { MessageTiming } from "./machines/messages/tunables.ts";
 
 /** What the actor needs. */
@@ -90,7 +91,8 @@ export class Messages {
     this.#actor = new Actor({
       name: "messages",
       machine: this.#machine,
-      clock,
+      // Thousands of messages come in one turn.
+      clock: new TurnClock(clock),
       log,
       wake: { type: "wake" },
       perform: (effect) => this.#perform(effect),

@@ -2,48 +2,60 @@
  * A node: its actors put together, in a world that it is given.
  *
  *   bus ── Post ── Cluster ── MetaFile (meta.a, meta.b)          socket ── Control ── verbs (verbs.ts)
- *                     └── StatePage (run/state)                  monitors ◀── events
+ *                     ├── NodePage (run/state)                   monitors ◀── events
+ *                     └── DataLink ── data thread: databases     Shards ── thread of the metadata
  *
- * Does NOT promise: databases; they come with their own actors.
+ * Does NOT promise: to see a record; programs, data threads and files have those among themselves.
  */
+import type { Addresses } from "./addresses/addresses.ts";
+import type { NetworkPorts } from "./addresses/network_ports.ts";
+import { addressesOf } from "./addresses/wiring.ts";
 import { Codec } from "../transport/wire/codec.ts";
 import type { Received } from "../transport/wire/codec.ts";
 import type { Identity } from "../transport/wire/durable.ts";
-import { CtdbxError } from "../transport/wire/errors.ts";
 import { LEVEL } from "../transport/wire/level.ts";
 import type { Ask } from "../transport/wire/messages/ask.ts";
 import type { Generation, Incarnation, Tag, Version } from "../transport/wire/terms.ts";
 import { PNN_UNKNOWN, tagOf } from "../transport/wire/terms.ts";
 import type { LeaderLock } from "../transport/leader_lock.ts";
 import type { World } from "../transport/world.ts";
-import { Cluster, type LockWish } from "./cluster.ts";
+import { askLock, Cluster } from "./cluster.ts";
 import { Control, type Verb } from "./control.ts";
-import type {
-  ClusterMessage,
-  Durable,
-  Happening,
-  LockResult,
-  Page,
-} from "./machines/cluster/events.ts";
+import type { DataHandle, DataLink } from "./data_link.ts";
+import type { ClusterMessage, Durable, Happening } from "./machines/cluster/events.ts";
 import { RULES } from "./machines/cluster/rules.ts";
 import type { ClusterState } from "./machines/cluster/state.ts";
 import { defaultTiming, type Timing } from "./machines/cluster/tunables.ts";
+import type { EventHandle } from "./events/link.ts";
+import type { Scripts } from "./events/scripts.ts";
 import type { NodeConfig } from "./node_config.ts";
 import { Monitoring, type MonitoringOptions } from "./monitoring/monitoring.ts";
 import { Post } from "./post.ts";
+import type { ServicePorts } from "./services/ports.ts";
+import { NodeServices } from "./services/wiring.ts";
 import { type ShardHandle, Shards } from "./shards.ts";
 import { shardViewKey, shardViewOf } from "./shard_view.ts";
 import { STRANGER_VERBS } from "./verbs/joining.ts";
 import { loadOwn, noteLeft, type Own } from "./node_state.ts";
-import { StatePage } from "./storage/state_page.ts";
+import { dataLinkOf, watchLead, watchLeft } from "./node_data.ts";
+import { NodePage } from "./node_page.ts";
+import { scriptsOf } from "./node_scripts.ts";
+import * as takeover from "./node_takeover.ts";
+import type { Resources } from "./resources/resources.ts";
+import { resourcesOf } from "./resources/wiring.ts";
+import type { Tunables } from "./tunables/tunables.ts";
+import { timedLock } from "./tunables/warnings.ts";
+import { clusterTiming, startTunables, tunablesOf } from "./tunables/wiring.ts";
 import { answerAsk, nodeVerbs } from "./verbs/verbs.ts";
 
 /** Between two looks at who leads, ms. */
 const LOOK_MS = 200;
 /** A node that is told to stop over the bus or its socket answers first, ms. */
 const ANSWER_FIRST_MS = 50;
-/** A node that has this many milliseconds to end in order has ended. */
-export const STOP_MS = 3000;
+/** The level that has databases. */
+const DATA_LEVEL = 2;
+/** A node that was told to stop, and has had its time to hand over, ends this much later at the latest, ms. */
+const STOP_MS = 3000;
 
 /** What a node is made of. */
 export interface NodeOptions {
@@ -61,6 +73,14 @@ export interface NodeOptions {
   readonly verbs?: ReadonlyMap<string, Verb>;
   /** Starts the thread of the node's metadata; without it the node has none. */
   readonly shard?: () => Promise<ShardHandle>;
+  /** Starts the thread of the node's databases; without it the node has none. */
+  readonly data?: () => Promise<DataHandle>;
+  /** Who looks at services and tells of them; without it the node has no checks and no notifications. */
+  readonly services?: ServicePorts;
+  /** Starts the event daemon; without it the node runs no scripts. */
+  readonly scripts?: () => Promise<EventHandle>;
+  /** The machine's network; without it the node sets no real addresses. */
+  readonly network?: NetworkPorts;
   /** How far the clock of `world` is ahead of the machine's, ms; for faults made on demand. */
   readonly aheadMs?: () => number;
   readonly timing?: Timing;
@@ -69,6 +89,8 @@ export interface NodeOptions {
   /** The node has ended by itself. Called once. */
   readonly onEnd: (why: string, isFault: boolean) => void;
 }
+
+type Seeds = NonNullable<Identity["seeds"]>;
 
 /** A running node. */
 export class Node {
@@ -79,17 +101,30 @@ export class Node {
   readonly config: NodeConfig;
   /** Undefined: the node has no metadata. */
   readonly shards: Shards | undefined;
+  /** Undefined: the node has no databases. */
+  readonly data: DataLink | undefined;
+  /** Undefined: the node is to be of a version without public addresses. */
+  readonly addresses: Addresses | undefined;
+  /** Undefined: the same, without resources of programs. */
+  readonly resources: Resources | undefined;
+  /** Undefined: the node has no event scripts. */
+  readonly scripts: Scripts | undefined;
   /** What monitors are told. */
   readonly monitoring: Monitoring;
+  /** How it is, by its checks and other parts; its notifications. */
+  readonly services: NodeServices;
+  /** What operators set while the cluster runs. */
+  readonly tunables: Tunables;
   readonly #options: NodeOptions;
   readonly #control: Control;
   readonly #codec: Codec;
   readonly #durable: Durable;
   readonly #ends: (() => void)[] = [];
-  #page: StatePage | undefined;
+  readonly #page: NodePage;
   #toldView = "";
   #endLook: () => void = () => {};
   #stopped: ((why: string) => void) | undefined;
+  #ending: Promise<void> | undefined;
 
   private constructor(
     options: NodeOptions,
@@ -120,10 +155,33 @@ export class Node {
       onMessage: (received, _class, reply) => this.#onMessage(received, reply),
     });
     this.monitoring = new Monitoring(this, options.monitoring ?? {});
-    this.cluster = new Cluster({
+    this.tunables = tunablesOf(this, options);
+    this.cluster = this.#newCluster(meta, seeds, level);
+    this.services = new NodeServices(this, options);
+    this.scripts = scriptsOf(this, options.scripts);
+    this.addresses = addressesOf(this, options);
+    this.resources = resourcesOf(this, options);
+    this.#control = control;
+    this.#page = this.#newPage();
+    const { stateFolder, runFolder } = options;
+    const start = { cluster: config.cluster, clusterId: this.#codec.clusterId, nodeId };
+    if (options.data !== undefined && level >= DATA_LEVEL) {
+      const place = { ...start, stateFolder, runFolder, pagePath: this.#pagePath };
+      const version = options.monitoring?.software ?? "";
+      this.data = dataLinkOf(this, this.#page, { ...place, version }, options.data);
+    }
+    if (options.shard === undefined) return;
+    this.shards = new Shards(world, { ...start, stateFolder }, options.shard);
+  }
+
+  #newCluster(meta: Own["meta"], seeds: Seeds, level: number): Cluster {
+    const { world } = this;
+    const { clock, dice, log } = world;
+    const options = this.#options;
+    return new Cluster({
       config: {
-        nodeId,
-        timing: options.timing ?? defaultTiming(),
+        nodeId: this.identity.nodeId,
+        timing: clusterTiming(this.tunables, options.timing ?? defaultTiming()),
         rules: RULES,
         seeds,
         seed: dice.u32(),
@@ -134,20 +192,23 @@ export class Node {
       send: (to, message) => this.post.send(to, message),
       persist: (state, done) => this.monitoring.save(meta, state, done),
       fence: (incarnation) => this.#fence(incarnation),
-      page: (page) => this.#showPage(page),
-      lock: (wish) => askLock(options.lock, wish),
+      adopted: (doc) => (this.data?.view(doc), takeover.adopted(this, doc)),
+      page: (page) => (this.#page.show(page), takeover.page(this, page)),
+      lock: (wish) => timedLock(world, this.tunables, askLock(options.lock, wish)),
       onHappening: (happening) => this.#onHappening(happening),
       onEnd: (why, isFault, left) => this.#onEnd(why, isFault, left),
     });
-    this.#control = control;
-    if (options.shard === undefined) return;
-    const start = {
-      cluster: config.cluster,
-      clusterId: this.#codec.clusterId,
-      nodeId,
-      stateFolder: options.stateFolder,
-    };
-    this.shards = new Shards(world, start, options.shard);
+  }
+
+  #newPage(): NodePage {
+    return new NodePage({
+      world: this.world,
+      path: this.#pagePath,
+      pnn: () => this.state.pnn ?? PNN_UNKNOWN,
+      aheadMs: () => this.#options.aheadMs?.() ?? 0,
+      mayShow: (incarnation, generation) => this.data?.mayShow(incarnation, generation) ?? true,
+      onWrite: (news) => this.data?.page(news),
+    });
   }
 
   /** Starts a node: it reads its files, listens, and takes part. Throws what files and socket throw. */
@@ -182,9 +243,16 @@ export class Node {
       void node.shards.start();
       node.#tellShards();
     }
+    if (node.data !== undefined) {
+      void node.data.start();
+      node.#ends.push(watchLeft(node, node.data), watchLead(node, node.data));
+    }
+    node.#ends.push(startTunables(node), takeover.start(node));
     node.cluster.tell({ kind: "bus", isUp: world.bus.status === "connected" });
     node.cluster.tell({ kind: "start", durable: node.#durable });
     node.monitoring.monitor.start();
+    node.scripts?.start();
+    node.#ends.push(node.services.start());
     return node;
   }
 
@@ -197,6 +265,18 @@ export class Node {
     return this.world.clock.nowMs();
   }
 
+  /** What its parts say of how it is. */
+  get health(): NodeServices["health"] {
+    return this.services.health;
+  }
+
+  /** Are the databases of this life at the view in force? Without any they always are. */
+  get hasRecords(): boolean {
+    const { adopted, incarnation } = this.state;
+    if (this.data === undefined || adopted === undefined) return true;
+    return this.data.mayShow(incarnation, adopted.generation);
+  }
+
   /** Why the lock's last operation had no result, a phrase; undefined when it had one. */
   get lockTrouble(): string | undefined {
     return this.#options.lock.trouble;
@@ -207,11 +287,18 @@ export class Node {
     return { gen: this.state.adopted?.generation ?? 0n as Generation, stamp: 0n };
   }
 
-  /** A planned end: the lead is handed over, the lease given back, the socket closed. */
-  async stop(): Promise<void> {
+  /** A planned end: scripts have heard of it, the lead is handed over, the lease given back, the socket closed. */
+  stop(): Promise<void> {
+    return this.#ending ??= this.#stop();
+  }
+
+  async #stop(): Promise<void> {
     const { clock } = this.world;
+    await takeover.leave(this);
+    await this.scripts?.stop();
     await new Promise<void>((resolve) => {
-      const cancel = clock.after(STOP_MS, resolve);
+      // The machine ends by itself, and hands records over before.
+      const cancel = clock.after(STOP_MS + this.state.timing.drainMs, resolve);
       this.#stopped = () => {
         cancel();
         resolve();
@@ -224,7 +311,7 @@ export class Node {
   /** As after `stop`, and who runs the node is told; who asked for it is answered first. */
   stopSoon(): void {
     this.world.clock.after(ANSWER_FIRST_MS, () => {
-      if (this.#stopped !== undefined) return;
+      if (this.#ending !== undefined) return;
       void this.stop().finally(() => this.#options.onEnd("told to stop", false));
     });
   }
@@ -242,12 +329,11 @@ export class Node {
     for (const end of this.#ends.splice(0)) end();
     this.#endLook();
     this.monitoring.monitor.stop();
-    await this.shards?.stop();
+    this.#page.endLease();
+    await Promise.all([this.shards?.stop(), this.data?.stop(), this.scripts?.end()]);
     this.post.stop();
     await this.#options.lock.close();
-    this.#page?.endLease();
-    this.#page?.close();
-    this.#page = undefined;
+    this.#page.close();
     await this.#control.stop();
   }
 
@@ -258,6 +344,7 @@ export class Node {
       return;
     }
     if (message.kind === "answer" || message.kind.startsWith("md_")) return;
+    if (takeover.hears(this, from, message)) return;
     this.cluster.tell({ kind: "message", from, message: message as ClusterMessage, protocol });
   }
 
@@ -273,12 +360,13 @@ export class Node {
 
   #onHappening(happening: Happening): void {
     if (happening.what === "adopted") this.#codec.clusterId = happening.doc.clusterId;
+    takeover.happened(this, happening);
     this.monitoring.happened(happening);
   }
 
   #onEnd(why: string, isFault: boolean, left?: Version): void {
     // Nothing may be served any more, whatever happens next.
-    this.#page?.endLease();
+    this.#page.endLease();
     void this.#noteLeft(why, left).finally(() => {
       if (this.#stopped !== undefined) return this.#stopped(why);
       void this.#close().finally(() => this.#options.onEnd(why, isFault));
@@ -300,57 +388,9 @@ export class Node {
     return `${this.#options.runFolder}/state`;
   }
 
-  /** Ends the page of the life before, whoever made it, and makes a new one. */
-  #fence(incarnation: Incarnation): Promise<void> {
-    const { images, host } = this.world;
-    const former = this.#page ?? this.#formerPage();
-    former?.endLease();
-    former?.close();
-    this.#page = StatePage.make(images, this.#pagePath, {
-      incarnation,
-      generation: 0n as Generation,
-      leaseEndNs: 0n,
-      pnn: this.state.pnn ?? PNN_UNKNOWN,
-      frozen: false,
-      pid: host.pid,
-    });
-    return Promise.resolve();
+  /** Ends all that former lives may do, and begins this one where records are. */
+  async #fence(incarnation: Incarnation): Promise<void> {
+    this.#page.renew(incarnation);
+    await this.data?.life({ pnn: this.state.pnn ?? PNN_UNKNOWN, incarnation });
   }
-
-  #formerPage(): StatePage | undefined {
-    const { images, log } = this.world;
-    if (!images.exists(this.#pagePath)) return undefined;
-    try {
-      return StatePage.open(images, this.#pagePath);
-    } catch (error) {
-      // A page that was never finished granted nothing.
-      if (error instanceof CtdbxError && error.code === "corrupt") return undefined;
-      log.write("error", "The state page of the former life cannot be opened", { error });
-      throw error;
-    }
-  }
-
-  get #aheadMs(): number {
-    return this.#options.aheadMs?.() ?? 0;
-  }
-
-  #showPage(page: Page): void {
-    this.#page?.write({
-      incarnation: page.incarnation,
-      generation: page.generation,
-      // The page is in the machine's CLOCK_BOOTTIME, whatever this node's clock is made to show.
-      leaseEndNs: BigInt(Math.max(0, Math.floor((page.leaseEndMs - this.#aheadMs) * 1e6))),
-      pnn: this.state.pnn ?? PNN_UNKNOWN,
-      frozen: false,
-      pid: this.world.host.pid,
-    });
-  }
-}
-
-/** One operation on the register. */
-function askLock(lock: LeaderLock, { op, revision, record }: LockWish): Promise<LockResult> {
-  return new Promise((resolve) => {
-    if (op === "look" || record === undefined) lock.look(resolve);
-    else lock.write(op, revision, record, resolve);
-  });
 }

@@ -9,8 +9,11 @@
  */
 import type { LogLevel } from "../transport/world.ts";
 import { LEVEL } from "../transport/wire/level.ts";
+import { readAddresses, type WithAddresses } from "./addresses/config.ts";
 import { ConfigTable } from "./config_table.ts";
+import { readScripts, type ScriptsConfig } from "./events/scripts_config.ts";
 import { type NatsOptions, readNats } from "./node_nats.ts";
+import { readServices, type ServicesConfig } from "./services/config.ts";
 
 /** How leaders are chosen; see docs/protocol on the lock. */
 export type LockConfig =
@@ -20,7 +23,7 @@ export type LockConfig =
   | { readonly kind: "single" };
 
 /** What a node is told. */
-export interface NodeConfig {
+export interface NodeConfig extends ServicesConfig, WithAddresses {
   /** Name of the cluster in subjects: 1 to 63 of [A-Za-z0-9_-]. */
   readonly cluster: string;
   /** Name of the node for people: 1 to 63 of [A-Za-z0-9._-]. */
@@ -32,14 +35,20 @@ export interface NodeConfig {
   readonly level?: number;
   /** May faults be made on demand? For clusters to try things with. */
   readonly chaos: boolean;
+  /** Files with procedures for records, absolute; see cli/load_procedures.ts. None when absent. */
+  readonly procedures?: readonly string[];
   /** Events for monitors: are they told as CBOR, too? Default: yes. */
   readonly events?: { readonly cbor: boolean };
+  /** Event scripts; undefined: none are run. */
+  readonly scripts?: ScriptsConfig;
   /** Metrics over HTTP at host:port; a host of IPv6 in brackets. Undefined: none. */
   readonly metrics?: { readonly listen: string };
 }
 
 /** Where metrics are served: a host and a port from 1. */
 const LISTEN = /^(?:\[[0-9a-fA-F:.]{2,45}\]|[\w.-]{1,253}):[1-9]\d{0,4}$/;
+/** Files with procedures. */
+const PROCEDURE_FILES_MAX = 64;
 const LEVEL_WORDS: readonly string[] = Array.from({ length: LEVEL }, (_, i) => String(LEVEL - i));
 const LEVELS: readonly LogLevel[] = ["debug", "info", "warning", "error"];
 
@@ -57,11 +66,28 @@ export function readNodeConfig(value: unknown, where: string): NodeConfig {
     lock: readLock(root.table("lock")),
     log: { level: log.oneOf("level", LEVELS, "info") },
     chaos: root.flag("chaos", false),
+    ...readProcedures(root),
+    ...maybeScripts(root),
     ...readMonitoring(root),
+    ...readServices(root),
+    ...readAddresses(root),
     ...readTest(root),
   };
   for (const table of [log, root]) table.end();
   return config;
+}
+
+function maybeScripts(root: ConfigTable): Pick<NodeConfig, "scripts"> {
+  const scripts = readScripts(root);
+  return scripts === undefined ? {} : { scripts };
+}
+
+function readProcedures(root: ConfigTable): Pick<NodeConfig, "procedures"> {
+  const paths = root.maybeTexts("procedures", PROCEDURE_FILES_MAX);
+  if (paths === undefined) return {};
+  const wrong = paths.find((path) => !path.startsWith("/"));
+  if (wrong === undefined) return { procedures: paths };
+  throw root.error("procedures", `must be absolute paths, is ${JSON.stringify(wrong)}`);
 }
 
 function readMonitoring(root: ConfigTable): Pick<NodeConfig, "events" | "metrics"> {

@@ -74,6 +74,7 @@ export class Shard {
   readonly #said = new Map<string, number>();
   readonly #asks = new Map<number, (answer: MetadataAnswer) => void>();
   readonly #end: () => void;
+  readonly #watches = new Set<(scope: Scope, key: string) => void>();
   #generation = 0n as Generation;
   #interests = new Map<Scope, Interest>();
   #nextAsk = 1;
@@ -159,6 +160,15 @@ export class Shard {
     throw refused(answer);
   }
 
+  /** Calls `onChange` when a record of a scope whose key begins with `prefix` has changed. Answers how to end it. */
+  watch(scope: Scope, prefix: string, onChange: () => void): () => void {
+    const watch = (changed: Scope, key: string): void => {
+      if (changed === scope && key.startsWith(prefix)) onChange();
+    };
+    this.#watches.add(watch);
+    return () => void this.#watches.delete(watch);
+  }
+
   status(): ShardStatus {
     const { sent, received, sentBytes, receivedBytes, refused } = this.#post.counters;
     return {
@@ -234,6 +244,7 @@ export class Shard {
           ...effect.report,
         });
       case "changed":
+        for (const watch of this.#watches) watch(effect.scope, effect.record.key);
         return;
       case "fault":
         throw new Error(`${effect.assert}: ${effect.text}`);

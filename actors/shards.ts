@@ -5,19 +5,22 @@
  *
  * Does NOT promise: an answer while the thread is started anew; then "busy".
  */
-import { CtdbxError } from "../transport/wire/errors.ts";
 import type { Clock, Log } from "../transport/world.ts";
+import { KeptThread, type ThreadHandle } from "./kept_thread.ts";
 import type { ShardStart, ShardStatus, ShardView } from "./shard.ts";
-import { type Failed, Supervision } from "./supervision.ts";
+import type { Failed } from "./supervision.ts";
 import type { ShardThread } from "./worker.ts";
 
 /** A thread that runs. */
-export interface ShardHandle {
-  readonly thread: ShardThread;
-  /** Resolves when it has ended by itself. */
-  readonly ended: Promise<Error>;
-  /** Ends it at once. */
-  end(): void;
+export type ShardHandle = ThreadHandle<ShardThread>;
+
+/** Somebody who wants to know of changes. */
+interface Watch {
+  readonly scope: string;
+  readonly prefix: string;
+  readonly onChange: () => void;
+  /** Ends it in the thread that is up. */
+  end: (() => void) | undefined;
 }
 
 /** A thread gets so long to end in order, ms. */
@@ -25,50 +28,52 @@ const STOP_MS = 1000;
 
 /** Keeps a shard running. */
 export class Shards {
-  readonly #make: () => Promise<ShardHandle>;
-  readonly #start: ShardStart;
-  readonly #log: Log;
-  readonly #clock: Clock;
-  readonly #supervision: Supervision;
-  #handle: ShardHandle | undefined;
+  readonly #kept: KeptThread<ShardThread>;
   #view: ShardView | undefined;
   #seen: ShardStatus | undefined;
   #isAsked = false;
+  readonly #watches = new Set<Watch>();
 
   constructor(
-    { clock, log }: { readonly clock: Clock; readonly log: Log },
+    world: { readonly clock: Clock; readonly log: Log },
     start: ShardStart,
     make: () => Promise<ShardHandle>,
   ) {
-    this.#make = make;
-    this.#start = start;
-    this.#log = log;
-    this.#clock = clock;
-    const one = {
+    this.#kept = new KeptThread<ShardThread>(world, {
       name: "metadata shard",
-      start: (onFailure: (error: unknown) => void) => this.#run(onFailure),
-    };
-    this.#supervision = new Supervision(one, clock, log);
+      make,
+      start: (thread) => thread.start(start),
+      onUp: () => {
+        if (this.#view !== undefined) this.view(this.#view);
+        for (const watch of this.#watches) this.#tellWatch(watch);
+      },
+      // A thread that has died answers nothing any more.
+      onDown: () => {
+        this.#isAsked = false;
+        for (const watch of this.#watches) watch.end?.();
+      },
+      stopMs: STOP_MS,
+    });
   }
 
   /** How often the thread has died. */
   get failures(): number {
-    return this.#supervision.failures;
+    return this.#kept.failures;
   }
 
   /** The last time that it died; undefined: it never has. */
   get lastFailure(): Failed | undefined {
-    return this.#supervision.lastFailure;
+    return this.#kept.lastFailure;
   }
 
   /** Does the thread run? */
   get isUp(): boolean {
-    return this.#handle !== undefined;
+    return this.#kept.handle !== undefined;
   }
 
   /** How the shard was when it was looked at last; asks it anew, for the next call. */
   glance(): ShardStatus | undefined {
-    const thread = this.#handle?.thread;
+    const thread = this.#kept.handle?.thread;
     if (thread === undefined) this.#seen = undefined;
     if (thread === undefined || this.#isAsked) return this.#seen;
     this.#isAsked = true;
@@ -80,55 +85,47 @@ export class Shards {
 
   /** The thread. Throws "busy" while it is started anew. */
   get thread(): ShardThread {
-    if (this.#handle !== undefined) return this.#handle.thread;
-    throw new CtdbxError("busy", "Cannot ask the metadata shard: it is being started");
+    return this.#kept.thread;
   }
 
   start(): Promise<void> {
-    return this.#supervision.start();
+    return this.#kept.start();
   }
 
   /** Tells the shard; a thread that comes later is told the last view, too. */
   view(view: ShardView): void {
     this.#view = view;
-    this.#handle?.thread.view(view).catch((error) => this.#complain(error));
+    this.#kept.handle?.thread.view(view).catch((error) => this.#kept.complain(error));
+  }
+
+  /**
+   * Calls `onChange` when records of a scope whose keys begin with `prefix` may have changed: after each change, and
+   * whenever another thread is up. Answers how to end it.
+   */
+  watch(scope: string, prefix: string, onChange: () => void): () => void {
+    const watch: Watch = { scope, prefix, onChange, end: undefined };
+    this.#watches.add(watch);
+    this.#tellWatch(watch);
+    return () => {
+      this.#watches.delete(watch);
+      watch.end?.();
+    };
+  }
+
+  #tellWatch(watch: Watch): void {
+    const handle = this.#kept.handle;
+    if (handle === undefined) return;
+    const { scope, prefix, onChange } = watch;
+    handle.thread.watch(scope, prefix, onChange).then((end) => {
+      // It was called off, or the thread has ended, while it was told.
+      if (!this.#watches.has(watch) || this.#kept.handle !== handle) return end();
+      watch.end = end;
+      onChange();
+    }, (error) => this.#kept.complain(error));
   }
 
   /** Ends the thread in order, by force after STOP_MS. */
-  async stop(): Promise<void> {
-    this.#supervision.stop();
-    const handle = this.#handle;
-    this.#handle = undefined;
-    if (handle === undefined) return;
-    await new Promise<void>((resolve) => {
-      const cancel = this.#clock.after(STOP_MS, resolve);
-      handle.thread.stop().catch((error) => this.#complain(error)).finally(() => {
-        cancel();
-        resolve();
-      });
-    });
-    handle.end();
-  }
-
-  async #run(onFailure: (error: unknown) => void): Promise<void> {
-    const handle = await this.#make();
-    void handle.ended.then((error) => {
-      if (this.#handle === handle) this.#handle = undefined;
-      // A thread that has died answers nothing any more.
-      this.#isAsked = false;
-      onFailure(error);
-    });
-    try {
-      await handle.thread.start(this.#start);
-    } catch (error) {
-      handle.end();
-      throw error;
-    }
-    this.#handle = handle;
-    if (this.#view !== undefined) this.view(this.#view);
-  }
-
-  #complain(error: unknown): void {
-    this.#log.write("warning", "The metadata shard does not answer", { error });
+  stop(): Promise<void> {
+    return this.#kept.stop();
   }
 }

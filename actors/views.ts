@@ -43,6 +43,7 @@ export interface NodeRow {
   readonly isLeader: boolean;
   readonly isVoter: boolean;
   readonly isThis: boolean;
+  readonly zone: string | undefined;
   /** Of its life in the view; undefined: it is not in it. */
   readonly incarnation: bigint | undefined;
   readonly runstate: string | undefined;
@@ -71,8 +72,12 @@ export function isServing(state: ClusterState, nowMs: number): boolean {
     accepted?.generation === adopted.generation;
 }
 
-/** This node. */
-export function nodeView(state: ClusterState, nowMs: number): Record<string, unknown> {
+/** This node. `hasRecords`: are its databases at the view in force, so that its page shows the lease? */
+export function nodeView(
+  state: ClusterState,
+  nowMs: number,
+  hasRecords = true,
+): Record<string, unknown> {
   const doc = standing(state);
   const own = doc === undefined ? undefined : nodeById(doc, state.me);
   const leader = leaderOf(state);
@@ -88,7 +93,7 @@ export function nodeView(state: ClusterState, nowMs: number): Record<string, unk
     incarnation: state.incarnation,
     leader: leader === undefined ? undefined : nameOf(doc, leader),
     isLeader: leader === state.me,
-    serving: isServing(state, nowMs),
+    serving: hasRecords && isServing(state, nowMs),
     leaseMsLeft: Math.max(0, Math.round((state.page?.leaseEndMs ?? 0) - nowMs)),
     generation: state.adopted?.generation,
     version: state.adopted?.version,
@@ -125,6 +130,7 @@ export function nodeRows(state: ClusterState, nowMs: number): NodeRow[] {
       isLeader: node.nodeId === leader,
       isVoter: doc.voters.some(({ nodeId }) => nodeId === node.nodeId),
       isThis,
+      zone: node.zone,
       incarnation: member?.incarnation,
       runstate: isThis ? runstateOf(state) : peer?.health.runstate,
       heardMsAgo: isThis ? 0 : peer === undefined ? undefined : Math.round(nowMs - peer.recvMs),

@@ -3,18 +3,15 @@
  *
  *   main thread: ShardThread ── comlink ──▶ worker thread: expose(shard)
  *
- * Errors lose their class and code on the way, so an answer is {ok} or {code, text}, and becomes an error again here.
+ * Answers go as thread_answer.ts has them.
  *
  * Does NOT promise: an answer of a thread that has died; the caller's supervision ends the wait.
  */
 import * as comlink from "comlink";
 import type { MetaRecord } from "../transport/wire/messages/metadata.ts";
 import { CtdbxError } from "../transport/wire/errors.ts";
-import type { ErrorCode } from "../transport/wire/errors.ts";
 import type { Shard, ShardStart, ShardStatus, ShardView } from "./shard.ts";
-
-/** An answer that survives the way between threads. */
-type Answer<T> = { readonly ok: T } | { readonly code: ErrorCode; readonly text: string };
+import { type Answer, answered, taken } from "./thread_answer.ts";
 
 /** What is exposed of a shard. */
 export interface ShardService {
@@ -22,19 +19,12 @@ export interface ShardService {
   view(view: ShardView): Answer<true>;
   write(scope: string, key: string, value: string | null, by: string): Promise<Answer<bigint>>;
   read(scope: string, prefix: string): Promise<Answer<readonly MetaRecord[]>>;
+  /** Posts something to the port after each change of a record of the scope whose key begins with `prefix`. */
+  watch(scope: string, prefix: string, port: MessagePort): Answer<true>;
   status(): Answer<ShardStatus>;
   /** Dies a moment later: for trying what follows. */
   crash(): void;
   stop(): Promise<Answer<true>>;
-}
-
-async function answered<T>(work: () => T | Promise<T>): Promise<Answer<T>> {
-  try {
-    return { ok: await work() };
-  } catch (error) {
-    const code = error instanceof CtdbxError ? error.code : "io";
-    return { code, text: error instanceof Error ? error.message : String(error) };
-  }
 }
 
 /** Exposes a shard to the thread that has started this one. `make` is called once, with what it begins with. */
@@ -57,6 +47,8 @@ export function exposeShard(
     write: (scope: string, key: string, value: string | null, by: string) =>
       answered(() => use().write(scope, key, value, by)),
     read: (scope: string, prefix: string) => answered(() => use().read(scope, prefix)),
+    watch: (scope: string, prefix: string, port: MessagePort) =>
+      answered(() => (use().watch(scope, prefix, () => port.postMessage(true)), true as const)),
     status: () => answered(() => use().status()),
     crash: () => {
       // Out of Comlink's hands, which would make an answer of it.
@@ -82,23 +74,37 @@ export class ShardThread {
   }
 
   async start(start: ShardStart): Promise<void> {
-    take(await this.#remote.start(start));
+    taken(await this.#remote.start(start));
   }
 
   async view(view: ShardView): Promise<void> {
-    take(await this.#remote.view(view));
+    taken(await this.#remote.view(view));
   }
 
   async write(scope: string, key: string, value: string | null, by: string): Promise<bigint> {
-    return take(await this.#remote.write(scope, key, value, by));
+    return taken(await this.#remote.write(scope, key, value, by));
   }
 
   async read(scope: string, prefix: string): Promise<readonly MetaRecord[]> {
-    return take(await this.#remote.read(scope, prefix));
+    return taken(await this.#remote.read(scope, prefix));
+  }
+
+  /** Calls `onChange` after changes of records of a scope whose keys begin with `prefix`. Answers how to end it. */
+  async watch(scope: string, prefix: string, onChange: () => void): Promise<() => void> {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = () => onChange();
+    const end = (): void => port1.close();
+    try {
+      taken(await this.#remote.watch(scope, prefix, comlink.transfer(port2, [port2])));
+    } catch (error) {
+      end();
+      throw error;
+    }
+    return end;
   }
 
   async status(): Promise<ShardStatus> {
-    return take(await this.#remote.status());
+    return taken(await this.#remote.status());
   }
 
   /** Lets the thread die, to try what follows. */
@@ -107,11 +113,6 @@ export class ShardThread {
   }
 
   async stop(): Promise<void> {
-    take(await this.#remote.stop());
+    taken(await this.#remote.stop());
   }
-}
-
-function take<T>(answer: Answer<T>): T {
-  if ("ok" in answer) return answer.ok;
-  throw new CtdbxError(answer.code, answer.text);
 }

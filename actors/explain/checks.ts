@@ -13,6 +13,7 @@ export function checksOf(facts: Facts): string[] {
     ...leaderWords(facts),
     ...leaseWords(facts),
     ...documentWords(facts),
+    ...addressWords(facts),
     ...serverWords(facts),
     ...machineWords(facts),
   ];
@@ -73,6 +74,15 @@ function documentWords(facts: Facts): string[] {
   return [...versions].map(([version, names]) =>
     `${listed(names.slice(0, 8))} ${names.length === 1 ? "has" : "have"} document ${version}`
   );
+}
+
+function addressWords(facts: Facts): string[] {
+  const all = withWord(facts).find(({ inside }) => isLeading(inside, facts.timing))
+    ?.inside.addresses?.all;
+  if (all === undefined) return [];
+  return [
+    `${all.hosted} of ${counted(all.known, "public address", "public addresses")} are hosted`,
+  ];
 }
 
 function serverWords({ servers, login }: Facts): string[] {

@@ -15,6 +15,7 @@ const OUT: readonly string[] = [
   "cut_out",
   "cut_off",
   "node_unhealthy",
+  "address_none_here",
 ];
 
 /** Every node as the best informed one sees it. */
@@ -140,7 +141,7 @@ const NODE_STOPPING: Rule = {
   evidence: "its own runstate, shutdown",
   next: "slots and lead are handed over, for 2 s at the most; then its process ends",
   command: "ctdbx daemon start",
-  explainsHere: [...OUT, "node_silent"],
+  explainsHere: [...OUT, "node_silent", "address_waits"],
   explainsAll: ["electing", "view_change"],
   find: (facts) =>
     withWord(facts).filter(({ inside }) => inside.runstate === "shutdown").map(
@@ -165,6 +166,7 @@ const NODE_STOPPING: Rule = {
 /** What a node on its way out waits for. */
 const STEPS: Readonly<Record<string, string>> = {
   slots: "its slots move to the others",
+  records: "its records move to the others, but those that programs hold locked",
   lead: "it hands the lead over",
   vote: "its vote is taken back, for which a majority of those that stay must answer",
   view: "it goes out of the view",

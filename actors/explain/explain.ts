@@ -12,7 +12,9 @@
  */
 import type { Facts, Found, Rule, Severity } from "./facts.ts";
 import { SEVERITIES } from "./facts.ts";
+import { ADDRESS_RULES } from "./addresses.ts";
 import { PASSING_RULES, QUORUM_RULES, SPLIT_RULES } from "./cluster.ts";
+import { COMMIT_RULES } from "./commits.ts";
 import { CUT_RULES } from "./cut.ts";
 import { DECIDED_RULES, GONE_RULES } from "./decided.ts";
 import { DISK_LATE_RULES, DISK_RULES } from "./disk.ts";
@@ -20,6 +22,9 @@ import { NATS_LATE_RULES, NATS_NODE_RULES, NATS_RULES } from "./nats.ts";
 import { NODE_LATE_RULES, NODE_RULES } from "./nodes.ts";
 import { PART_RULES, REFUSAL_RULES } from "./parts.ts";
 import { DAEMON_RULES } from "./process.ts";
+import { DATA_RULES, RECORD_RULES } from "./records.ts";
+import { RESOURCE_RULES } from "./resources.ts";
+import { SERVICE_RULES } from "./services.ts";
 import { SUPERVISOR_RULES } from "./supervisor.ts";
 
 /** All rules, from the deepest cause on. */
@@ -32,12 +37,18 @@ export const RULES: readonly Rule[] = [
   ...DAEMON_RULES,
   ...NATS_NODE_RULES,
   ...DISK_RULES,
+  ...DATA_RULES,
   ...DECIDED_RULES,
   ...CUT_RULES,
   ...NODE_RULES,
   ...PASSING_RULES,
+  ...SERVICE_RULES,
   ...NODE_LATE_RULES,
+  ...ADDRESS_RULES,
+  ...RESOURCE_RULES,
   ...PART_RULES,
+  ...RECORD_RULES,
+  ...COMMIT_RULES,
   ...NATS_LATE_RULES,
   ...DISK_LATE_RULES,
   ...REFUSAL_RULES,

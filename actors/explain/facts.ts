@@ -9,7 +9,9 @@
  *
  * Does NOT promise: one moment; facts of different nodes are some hundred milliseconds apart.
  */
+import type { AddressesFact } from "./address_facts.ts";
 import type { Timing } from "../machines/cluster/tunables.ts";
+import type { ResourcesFact } from "./inside_resources.ts";
 
 /** How a process is. waiting: in the kernel, for a disk or the like; gone: there is none with its id. */
 export type ProcessState = "running" | "stopped" | "waiting" | "zombie" | "gone";
@@ -215,12 +217,102 @@ export interface InsideFacts {
     readonly failedMsAgo?: number;
     readonly why?: string;
   };
+  /** The data thread; undefined: it has none. */
+  readonly data?: {
+    readonly isUp: boolean;
+    readonly failures: number;
+    readonly failedMsAgo?: number;
+    readonly why?: string;
+    /** Those at which something waits, is held up, lacks its file, or is not open yet. */
+    readonly databases: readonly DataFact[];
+  };
   readonly healthWhy?: string;
+  /** Other parts of the node that are not well, as event scripts; undefined: there are none. */
+  readonly unwell?: readonly UnwellFact[];
+  /** Checks that are not well; undefined: there are none. */
+  readonly services?: readonly ServiceFact[];
+  /** Public addresses; undefined: it has to do with none. */
+  readonly addresses?: AddressesFact;
+  /** Resources of programs; undefined: it has to do with none. */
+  readonly resources?: ResourcesFact;
   readonly peers: readonly PeerFact[];
   /** Nodes that are not in `peers`, since all is well with them and there are many. */
   readonly peersLeftOut: number;
   /** The newest last. */
   readonly history: readonly HappeningFact[];
+}
+
+/** A persistent or replicated database at one node, as far as there is something to say. Nodes by their names. */
+export interface CommitFact {
+  /** In-sync copies that a commit needs. */
+  readonly m: number;
+  readonly primary?: string;
+  /** Whose copies are in sync by the document; the primary's first. */
+  readonly inSync: readonly string[];
+  /** Others that keep a copy, or follow. */
+  readonly others: readonly string[];
+  readonly own: string;
+  /** Of a primary. */
+  readonly serving?: string;
+  readonly hasBegun: boolean;
+  /** The cluster was led on by force, and nobody has decided since. */
+  readonly isUnsure: boolean;
+  /** At the leader: what it waits for, as "for ...". */
+  readonly waits?: string;
+  /** What is wrong with the copy here: as a word, and as a sentence. */
+  readonly cause?: string;
+  readonly trouble?: string;
+}
+
+/** A part of a node that says that it is not well. */
+export interface UnwellFact {
+  readonly source: string;
+  readonly why?: string;
+  /** The last lines of what was said by what it looked at. */
+  readonly tail?: readonly string[];
+}
+
+/** A check that is not well. */
+export interface ServiceFact {
+  readonly name: string;
+  readonly kind: string;
+  readonly target: string;
+  readonly status: string;
+  readonly isCritical: boolean;
+  readonly phase: string;
+  readonly failures: number;
+  readonly sinceMs: number;
+  readonly why?: string;
+  /** The last lines of its output. */
+  readonly tail?: readonly string[];
+  readonly lastMsAgo?: number;
+  readonly nextMs?: number;
+  readonly restarts: number;
+  /** The command that starts its service anew. */
+  readonly restart?: string;
+  readonly restartWhy?: string;
+  readonly gaveUp: boolean;
+}
+
+/** A database at one node, as far as there is something to say. */
+export interface DataFact {
+  readonly name: string;
+  /** Of a persistent or replicated one; then nothing else is said but `waiting`. */
+  readonly commit?: CommitFact;
+  /** Operations that wait. */
+  readonly waiting: number;
+  readonly slotsOpening: number;
+  readonly keysQueried: number;
+  /** Why it has no file there. */
+  readonly noFile?: string;
+  /** The record that a program holds up longest. */
+  readonly heldUp?: {
+    readonly key: string;
+    /** The key is in hex: it is no plain text. */
+    readonly isHex: boolean;
+    readonly pid?: number;
+    readonly ageMs: number;
+  };
 }
 
 /** All that is known of one node. */

@@ -6,7 +6,15 @@
 import type { Document, DocumentNode } from "../../transport/wire/messages/document.ts";
 import { FAULT_TEXT_MAX, fitText } from "../../transport/wire/limits.ts";
 import { documentHash } from "../verbs/document_view.ts";
-import type { HappeningFact, InsideFacts, LeadFact, PeerFact } from "./facts.ts";
+import type { DataFact, HappeningFact, InsideFacts, LeadFact, PeerFact } from "./facts.ts";
+import type { Addresses } from "../addresses/addresses.ts";
+import type { Resources } from "../resources/resources.ts";
+import { addressFacts } from "./inside_addresses.ts";
+import { resourceFacts } from "./inside_resources.ts";
+import { commitFact, hasCommitFact } from "./inside_commits.ts";
+import { serviceFacts, unwellFacts } from "./inside_services.ts";
+import type { NodeHealth } from "../services/health.ts";
+import type { ServiceRow } from "../services/rows.ts";
 import { leaveStepOf } from "../machines/cluster/departure.ts";
 import { allVotersOf, isMember, nodeById, voterOf } from "../machines/cluster/document.ts";
 import type { Lead } from "../machines/cluster/lead.ts";
@@ -16,6 +24,8 @@ import { rankOf } from "../machines/cluster/stand.ts";
 import { TOKEN_NONE, tokenText } from "../machines/cluster/token.ts";
 import type { NodeConfig } from "../node_config.ts";
 import type { Post } from "../post.ts";
+import type { DataLink } from "../data_link.ts";
+import type { DataStatus } from "../data/types.ts";
 import type { Shards } from "../shards.ts";
 import { happeningWords, isServing, leaderOf, nodeRows } from "../views.ts";
 
@@ -23,6 +33,8 @@ import { happeningWords, isServing, leaderOf, nodeRows } from "../views.ts";
 export const FACTS_VERSION = 1;
 /** Other nodes that are described; of more, those that are well are only counted. */
 export const PEERS_MAX = 64;
+/** Databases that are told. */
+const DATABASES_TOLD = 16;
 /** Entries of the history that are told. */
 const HISTORY_TOLD = 24;
 
@@ -33,10 +45,14 @@ export interface Speaker {
   readonly config: NodeConfig;
   readonly post: Post;
   readonly shards: Shards | undefined;
+  readonly data?: Pick<DataLink, "isUp" | "failures" | "lastFailure" | "glance"> | undefined;
   readonly world: {
     readonly clock: { wallMs(): number };
     readonly bus: { readonly trouble?: string | undefined };
   };
+  readonly services?: { readonly rows: readonly ServiceRow[]; readonly health: NodeHealth };
+  readonly addresses?: Addresses | undefined;
+  readonly resources?: Resources | undefined;
   /** Why the lock's last operation had no result. */
   readonly lockTrouble: string | undefined;
 }
@@ -80,8 +96,18 @@ export function insideFacts(node: Speaker): InsideFacts {
       received: post.counters.received,
       refused: Object.fromEntries(post.counters.refused),
     },
-    ...node.shards === undefined ? {} : { shard: shardFact(node.shards, nowMs) },
+    ...node.shards === undefined ? {} : { shard: threadFact(node.shards, nowMs) },
+    ...node.data === undefined ? {} : {
+      data: { ...threadFact(node.data, nowMs), databases: dataFacts(node.data.glance, doc) },
+    },
     ...some("healthWhy", fit(state.ownHealth.why)),
+    ...some("unwell", unwellFacts(node.services?.health.verdict.sources ?? [])),
+    ...some("services", serviceFacts(node.services?.rows ?? [])),
+    ...some(
+      "addresses",
+      addressFacts(node.addresses, doc, config.addresses !== undefined, nowMs),
+    ),
+    ...some("resources", resourceFacts(node.resources, doc)),
     peers: rows,
     peersLeftOut: leftOut,
     history: historyFacts(state, nowMs),
@@ -179,16 +205,54 @@ function lockFact(
   };
 }
 
-function shardFact(shards: Shards, nowMs: number): NonNullable<InsideFacts["shard"]> {
-  const { lastFailure } = shards;
+function threadFact(
+  thread: Pick<Shards, "isUp" | "failures" | "lastFailure">,
+  nowMs: number,
+): NonNullable<InsideFacts["shard"]> {
+  const { lastFailure } = thread;
   return {
-    isUp: shards.isUp,
-    failures: shards.failures,
+    isUp: thread.isUp,
+    failures: thread.failures,
     ...lastFailure === undefined ? {} : {
       failedMsAgo: Math.round(nowMs - lastFailure.atMs),
       why: fitText(reasonIn(lastFailure.why), FAULT_TEXT_MAX),
     },
   };
+}
+
+/**
+ * Databases at which something waits, is held up, lacks or is not open; the first DATABASES_TOLD of them. What others
+ * have to say is in `db status`.
+ */
+function dataFacts(status: DataStatus | undefined, doc: Document | undefined): DataFact[] {
+  const told = (status?.databases ?? []).filter((one) => {
+    const { waiting, slotsOpening, keysQueried, heldUp, why, commit } = one;
+    if (commit !== undefined) return hasCommitFact(commit);
+    return waiting > 0 || slotsOpening > 0 || keysQueried > 0 || heldUp !== undefined ||
+      why !== undefined;
+  });
+  return told.slice(0, DATABASES_TOLD).map((one) => {
+    const { name, waiting, slotsOpening, keysQueried, heldUp, why, commit } = one;
+    if (commit !== undefined) {
+      const none = { waiting, slotsOpening: 0, keysQueried: 0 };
+      return { name, ...none, commit: commitFact(commit, doc) };
+    }
+    const held = heldUp === undefined ? {} : {
+      heldUp: {
+        ...keyFact(heldUp.key),
+        ...some("pid", heldUp.pid),
+        ageMs: Math.round(heldUp.ageMs),
+      },
+    };
+    return { name, waiting, slotsOpening, keysQueried, ...held, ...some("noFile", fit(why)) };
+  });
+}
+
+/** A key as commands take it: as it is when it is plain, in hex otherwise; a long one is cut. */
+function keyFact(key: string): { readonly key: string; readonly isHex: boolean } {
+  const isHex = !/^[\x21-\x7e]+$/.test(key);
+  const hex = () => [...key].map((unit) => unit.charCodeAt(0).toString(16).padStart(2, "0"));
+  return { key: fitText(isHex ? hex().join("") : key, FAULT_TEXT_MAX), isHex };
 }
 
 /** The sentence of an error: a runtime may show lines of the program around it. */

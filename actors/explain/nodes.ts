@@ -33,7 +33,7 @@ const NODE_SILENT: Rule = {
   evidence: "its last heartbeat; whether its death was certified; what became of the question",
   next: "the leader calls it dead after 1.5 s, waits its lease out, 3.5 s, and goes on without it",
   command: "ctdbx node explain, on its machine",
-  explainsHere: ["node_unhealthy", "joining"],
+  explainsHere: ["node_unhealthy", "joining", "address_waits"],
   explainsAll: COMMOTION,
   find: (facts) => {
     const best = bestWord(facts);
@@ -69,13 +69,19 @@ const NODE_SILENT: Rule = {
   },
 };
 
+/** The last words of what its parts looked at. */
+function outputOf({ nodes }: Facts, name: string): string[] {
+  const unwell = nodes.find((node) => node.name === name)?.inside?.unwell ?? [];
+  return unwell.flatMap(({ source, tail = [] }) => tail.map((line) => `${source} said: ${line}`));
+}
+
 const NODE_UNHEALTHY: Rule = {
   id: "node_unhealthy",
   cause: "A node says itself that it is not well",
   evidence: "its own words",
   next: "it stays in the view, leads last, until it says that it is well",
   command: "ctdbx node status NODE",
-  explainsHere: [],
+  explainsHere: ["address_none_here"],
   explainsAll: [],
   find: (facts) =>
     (bestWord(facts)?.inside.peers ?? []).flatMap(({ name, condition, why }) => {
@@ -84,7 +90,7 @@ const NODE_UNHEALTHY: Rule = {
         node: name,
         title: `${name} is not well, by its own word`,
         severity: "warning",
-        evidence: [why ?? "it gives no reason"],
+        evidence: [why ?? "it gives no reason", ...outputOf(facts, name)],
         next: ["it stays a member and stands for the lead last, until it says that it is well"],
         commands: [ctdbx(`node status ${shellWord(name)}`, askedWords(facts))],
       });
@@ -97,7 +103,7 @@ const JOINING: Rule = {
   evidence: "its heartbeats, its runstate, the document that it has",
   next: "the leader takes it in with the next view, within a second",
   command: "ctdbx cluster wait --for all-ok --timeout 30",
-  explainsHere: ["no_lease"],
+  explainsHere: ["no_lease", "address_none_here"],
   explainsAll: [],
   find: (facts) =>
     (bestWord(facts)?.inside.peers ?? []).flatMap(({ name, condition, heardMsAgo }) => {
@@ -125,7 +131,7 @@ const NO_LEASE: Rule = {
   evidence: "its lease, its runstate, the leader it hears",
   next: "the leader extends leases each 0.25 s; a node without one serves nothing",
   command: "ctdbx cluster wait --for serving --timeout 10",
-  explainsHere: [],
+  explainsHere: ["address_none_here"],
   explainsAll: [],
   find: (facts) =>
     withWord(facts).flatMap((node): Found[] => {

@@ -31,7 +31,13 @@ const DAEMON_CRASHING: Rule = {
   evidence: "the supervisor's log: how it ended and how often; what the daemon said last",
   next: "its supervisor starts it again after 0.1 s to 10 s",
   command: "ctdbx daemon stop",
-  explainsHere: ["daemon_starting", "daemon_not_running", "shard_crashing", ...STANDSTILL],
+  explainsHere: [
+    "daemon_starting",
+    "daemon_not_running",
+    "shard_crashing",
+    "data_crashing",
+    ...STANDSTILL,
+  ],
   explainsAll: COMMOTION,
   find: eachLocal(({ name, outside }) => {
     const { supervisor, socket, log, words, runFolder } = outside;

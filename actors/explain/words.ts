@@ -17,6 +17,10 @@ export const STANDSTILL: readonly string[] = [
   "node_unhealthy",
   "nats_lost",
   "lock_unreadable",
+  "address_waits",
+  "address_release",
+  "address_take",
+  "address_none_here",
 ];
 /** What the loss of one node brings over the others for a while. */
 export const COMMOTION: readonly string[] = ["electing", "view_change"];

@@ -1,7 +1,7 @@
 /**
  * What makes a node's events, by the clock and by what happens.
  *
- *   each second      heartbeat, stats          after each happening, and each LOOK_MS    state: who is how now
+ *   each second      heartbeat, stats, databases, services      after each happening, each LOOK_MS    state: who is how
  *
  * A pure function of the node's state makes each (event_views.ts, stats.ts); here is only when.
  *
@@ -9,9 +9,11 @@
  */
 import { EVENT_EVERY_MS, type HeartbeatFields } from "../../transport/wire/messages/event.ts";
 import type { StatsFields } from "../../transport/wire/messages/event.ts";
+import type { ServicesFields } from "../../transport/wire/messages/event_services.ts";
 import type { NodeId } from "../../transport/wire/terms.ts";
 import type { Clock } from "../../transport/world.ts";
 import { ConditionWatch, heartbeatOf, isStale } from "./event_views.ts";
+import { databasesOf } from "./databases.ts";
 import type { Events } from "./events.ts";
 import { LagMeter } from "./loop_lag.ts";
 import type { Happening } from "../machines/cluster/events.ts";
@@ -39,6 +41,8 @@ export interface MonitorParts {
   readonly counted: () => Counted;
   /** Version of ctdbx. */
   readonly software: string;
+  /** How its services are; undefined: it has none. */
+  readonly services?: () => ServicesFields | undefined;
 }
 
 /** One node's. */
@@ -144,6 +148,10 @@ export class Monitor {
     this.#stats = statsOf(sample, this.#mark);
     this.#mark = markOf(sample);
     events.tell("stats", this.#stats);
+    const databases = databasesOf(sample.data);
+    if (databases !== undefined) events.tell("databases", databases);
+    const services = this.#parts.services?.();
+    if (services !== undefined) events.tell("services", services);
   }
 
   #look(): void {

@@ -68,6 +68,7 @@ export class Monitoring {
       state: () => node.state,
       counted: () => this.#counted(),
       software: options.software ?? "unknown",
+      services: () => node.services.fields,
     });
   }
 
@@ -117,7 +118,8 @@ export class Monitoring {
   }
 
   #counted(): Counted {
-    const { post, cluster, shards } = this.#node;
+    const { post, cluster, shards, data, addresses } = this.#node;
+    const figures = addresses?.stats;
     return {
       post: post.counters,
       store: this.#saves,
@@ -125,6 +127,8 @@ export class Monitoring {
       dropped: cluster.dropped,
       shard: shards?.glance(),
       shardFailures: shards?.failures ?? 0,
+      data: data?.glance,
+      ...figures === undefined ? {} : { addresses: figures },
       usage: this.#options.usage?.() ?? { rssBytes: 0, cpuMs: 0 },
     };
   }

@@ -7,6 +7,7 @@
  */
 import { EVENT_EVERY_MS, type StatsFields } from "../../transport/wire/messages/event.ts";
 import type { Lag } from "./loop_lag.ts";
+import type { DataStatus } from "../data/types.ts";
 import type { PostCounters } from "../post.ts";
 import type { ShardStatus } from "../shard.ts";
 
@@ -33,6 +34,13 @@ export interface StoreCounters {
   lastMs: number;
 }
 
+/** What the data thread counts of messages, and how its databases are. */
+export type DataCounters = Pick<
+  DataStatus,
+  | ("messagesSent" | "messagesReceived" | "sentBytes" | "receivedBytes" | "refusedFor")
+  | ("databases" | "clients")
+>;
+
 /** All that is counted, at one moment. */
 export interface Sample {
   /** The node's clock. */
@@ -47,6 +55,10 @@ export interface Sample {
   readonly shard: ShardStatus | undefined;
   /** How often its thread has died. */
   readonly shardFailures: number;
+  /** Undefined: the node has no data thread, or it has not answered yet. */
+  readonly data: DataCounters | undefined;
+  /** Undefined: the node has to do with no public address. */
+  readonly addresses?: StatsFields["addresses"];
   readonly lag: Lag;
   readonly usage: Usage;
 }
@@ -68,13 +80,13 @@ export interface Mark extends Totals {
 
 /** What a later sample is compared with. */
 export function markOf(sample: Sample): Mark {
-  const { post, shard, machine, usage } = sample;
+  const { post, shard, data, machine, usage } = sample;
   return {
     atMs: sample.atMs,
-    sent: post.sent + (shard?.messagesSent ?? 0),
-    received: post.received + (shard?.messagesReceived ?? 0),
-    sentBytes: post.sentBytes + (shard?.sentBytes ?? 0),
-    receivedBytes: post.receivedBytes + (shard?.receivedBytes ?? 0),
+    sent: post.sent + (shard?.messagesSent ?? 0) + (data?.messagesSent ?? 0),
+    received: post.received + (shard?.messagesReceived ?? 0) + (data?.messagesReceived ?? 0),
+    sentBytes: post.sentBytes + (shard?.sentBytes ?? 0) + (data?.sentBytes ?? 0),
+    receivedBytes: post.receivedBytes + (shard?.receivedBytes ?? 0) + (data?.receivedBytes ?? 0),
     steps: machine.steps,
     cpuMs: usage.cpuMs,
   };
@@ -82,7 +94,7 @@ export function markOf(sample: Sample): Mark {
 
 /** The statistics of a sample; rates against `before`. */
 export function statsOf(sample: Sample, before: Mark | undefined): StatsFields {
-  const { events, machine, store, lag, usage } = sample;
+  const { events, machine, store, lag, usage, addresses } = sample;
   const now = markOf(sample);
   const overMs = before === undefined ? EVENT_EVERY_MS : Math.max(1, now.atMs - before.atMs);
   // A thread that was started anew counts from 0.
@@ -107,6 +119,7 @@ export function statsOf(sample: Sample, before: Mark | undefined): StatsFields {
     machine: { ...machine, stepsRate: rate("steps") },
     store: { ...store, lastMs: rounded(store.lastMs, 2) },
     ...shardOf(sample),
+    ...addresses === undefined ? {} : { addresses },
     process: {
       lagMs: rounded(lag.meanMs, 2),
       lagMaxMs: rounded(lag.maxMs, 2),
@@ -129,10 +142,18 @@ function shardOf({ shard, shardFailures }: Sample): Pick<StatsFields, "shard"> |
   };
 }
 
-/** Refusals of both threads by reason, the most first. */
-function refusedOf({ post, shard }: Sample): StatsFields["refusedFor"] {
+/**
+ * Refusals by reason, the most first. The thread of the metadata has the same mail as the main one: what both refuse is
+ * one message. The data thread has mail of its own.
+ */
+export function refusedOf(
+  { post, shard, data }: Pick<Sample, "post" | "shard" | "data">,
+): StatsFields["refusedFor"] {
   const counts = new Map<string, number>(post.refused);
   for (const { code, count } of shard?.refusedFor ?? []) {
+    counts.set(code, Math.max(counts.get(code) ?? 0, count));
+  }
+  for (const { code, count } of data?.refusedFor ?? []) {
     counts.set(code, (counts.get(code) ?? 0) + count);
   }
   return [...counts].map(([code, count]) => ({ code, count }))

@@ -98,12 +98,13 @@ export async function commanded(
   cannot: string,
   verbId: string,
   command: LeaderCommand,
+  timeoutMs: number = COMMAND_MS,
 ): Promise<void> {
   const doc = node.state.adopted ?? node.state.accepted;
   if (doc !== undefined && formatOf(doc) < formatFor(command)) {
     throw new CtdbxError("version", `${cannot}: ${NEEDS_FORMAT_2}`);
   }
-  const { outcome, text } = await node.cluster.command(verbId, command, COMMAND_MS);
+  const { outcome, text } = await node.cluster.command(verbId, command, timeoutMs);
   if (outcome === "done") return;
   // Without an answer it may have been done all the same.
   const codes = { refused: "state", not_leader: "no_quorum", going_on: "unknown" } as const;

@@ -1,7 +1,7 @@
 /**
  * Verbs that change who belongs to the cluster: each has the leader change the document, and says what it shows then.
  *
- *   cluster invite | uninvite | invitations | leave | replace       node flags | ban | unban | caps
+ *   cluster invite | uninvite | invitations | leave | replace       node flags | ban | unban | caps | zone
  *   user add | remove | list
  *
  * All can be asked again: what is done already is answered as done. What takes its time (leave, replace) is begun, and
@@ -12,7 +12,7 @@
 import { CtdbxError } from "../../transport/wire/errors.ts";
 import { SEEDS_MAX } from "../../transport/wire/limits.ts";
 import type { Document, DocumentNode } from "../../transport/wire/messages/document.ts";
-import { NEWER_FLAGS } from "../../transport/wire/messages/document.ts";
+import { NEWER_FLAGS, ZONE } from "../../transport/wire/messages/document.ts";
 import type { LeaderCommand } from "../../transport/wire/messages/leader.ts";
 import { USER_ROLES } from "../../transport/wire/messages/membership.ts";
 import type { NodeId, Pnn, Tag } from "../../transport/wire/terms.ts";
@@ -22,6 +22,7 @@ import type { Args, Verb } from "../control.ts";
 import { documentView, invitationView } from "./document_view.ts";
 import { leaveRefusal, type LeaveStep, leaveStepOf } from "../machines/cluster/departure.ts";
 import { formatOf, nodeByPnn } from "../machines/cluster/document.ts";
+import { recordsAt } from "../machines/cluster/left.ts";
 import { NEEDS_FORMAT_2 } from "../machines/cluster/format.ts";
 import type { Node } from "../node.ts";
 import { atLeader } from "./upgrade.ts";
@@ -38,10 +39,13 @@ const NAME_SAID = "1 to 63 of A-Z a-z 0-9 . _ -, not beginning with a sign";
 /** What `node flags` may set and clear. */
 const FLAGS = ["stopped", "draining", ...NEWER_FLAGS[2]] as const;
 const CAPS = ["leader", "lmaster"] as const;
+const ZONE_SAID = "1 to 32 of A-Z a-z 0-9 . _ -, not beginning with a sign";
 
 /** What a step of leaving waits for, in words. */
 const STEP_WORDS: Readonly<Record<LeaveStep, string>> = {
   slots: "its slots move to the others",
+  records: "its records move to the others; programs that hold locks there keep them",
+  copies: "its copies of databases move to the others, which must be in sync first",
   lead: "it hands the lead over",
   vote: "its vote is taken back; a majority of those that stay must answer",
   view: "it goes out of the view",
@@ -80,6 +84,7 @@ export function membershipChanges(node: Node): [string, Verb][] {
     ["node ban", (args) => ban(node, args)],
     ["node unban", (args) => unban(node, args)],
     ["node caps", (args) => caps(node, args)],
+    ["node zone", (args) => zone(node, args)],
     ["user add", (args) => addUser(node, args)],
     ["user remove", (args) => removeUser(node, args)],
   ];
@@ -162,6 +167,11 @@ async function uninvite(node: Node, args: Args): Promise<unknown> {
   return { name: invitation.name, pnn };
 }
 
+/** Records that are to move before a node goes; the leader alone knows, from here it is a guess. */
+function leftOf({ state }: Node, doc: Document, pnn: Pnn): number {
+  return state.lead === undefined ? 0 : recordsAt(state, doc, { pnn }) ?? 1;
+}
+
 /** A node that is there, or that went. */
 function nodeOrGone(node: Node, name: string): { pnn: Pnn; name: string; nodeId: NodeId } {
   const doc = documentAt(node);
@@ -173,7 +183,7 @@ function nodeOrGone(node: Node, name: string): { pnn: Pnn; name: string; nodeId:
 /** Where a node on its way out stands. */
 function leaveView(node: Node, { pnn, name, nodeId }: ReturnType<typeof nodeOrGone>) {
   const doc = documentAt(node);
-  const step = leaveStepOf(doc, pnn, leaderOf(node.state) === nodeId);
+  const step = leaveStepOf(doc, pnn, leaderOf(node.state) === nodeId, leftOf(node, doc, pnn));
   const leaving = nodeByPnn(doc, pnn)?.leaving;
   return { pnn, name, nodeId, step, text: STEP_WORDS[step], done: step === "gone", leaving };
 }
@@ -247,7 +257,8 @@ async function changed(
   return await seen(node, (doc) => {
     const each = nodeByPnn(doc, command.pnn);
     if (each === undefined || !isSo(each)) return undefined;
-    return { pnn: each.pnn, name, adminFlags: each.adminFlags, caps: each.caps, ban: each.ban };
+    const { pnn, adminFlags, caps, ban, zone } = each;
+    return { pnn, name, adminFlags, caps, ban, zone };
   });
 }
 
@@ -304,6 +315,15 @@ function caps(node: Node, args: Args): Promise<unknown> {
     "change",
     (each) => each.caps.length === wanted.length && wanted.every((cap) => each.caps.includes(cap)),
   );
+}
+
+function zone(node: Node, args: Args): Promise<unknown> {
+  const { pnn } = nodeOf(node, text(args, "node"));
+  const wanted = args["zone"] === undefined
+    ? {}
+    : { zone: formed(args, "zone", new RegExp(ZONE), ZONE_SAID) };
+  const command = { verb: "zone", pnn, ...wanted } as const;
+  return changed(node, args, command, "change", (each) => each.zone === command.zone);
 }
 
 function userKey(args: Args): string {

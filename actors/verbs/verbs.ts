@@ -15,13 +15,25 @@ import type { DocumentNode } from "../../transport/wire/messages/document.ts";
 import type { Message } from "../../transport/wire/messages/registry.ts";
 import { tagOf } from "../../transport/wire/terms.ts";
 import { audited } from "../monitoring/audit.ts";
+import { refusedOf } from "../monitoring/stats.ts";
 import type { Args, Caller, Verb } from "../control.ts";
 import { explainAround } from "../explain/around.ts";
 import { insideFacts } from "../explain/inside.ts";
 import type { Node } from "../node.ts";
 import type { ShardThread } from "../worker.ts";
+import { addressChanges, addressLooks, LEADER_ADDRESS_VERBS } from "./addresses.ts";
+import { clientChanges, clientLooks } from "./clients.ts";
+import { databaseChanges, databaseLooks } from "./databases.ts";
+import { eventVerbs } from "./events.ts";
+import { fileLooks } from "./files.ts";
+import { FORCE_VERB, forceChanges, forceLooks } from "./force.ts";
+import { forceLeaderChanges, forceLeaderLooks } from "./force_leader.ts";
 import { joiningVerbs } from "./joining.ts";
 import { membershipChanges, membershipLooks } from "./membership.ts";
+import { recoveryChanges, recoveryLooks } from "./recovery.ts";
+import { LEADER_RESOURCE_VERBS, resourceChanges, resourceLooks } from "./resources.ts";
+import { serviceChanges, serviceLooks } from "./services.ts";
+import { tunableChanges, tunableLooks } from "./tunables.ts";
 import { upgradeChanges, upgradeLooks } from "./upgrade.ts";
 import { commanded, documentAt, nodeOf, text, verbIdOf } from "./args.ts";
 import {
@@ -42,7 +54,10 @@ const RELAY_MS = 2000;
 /** What anybody may ask. */
 function shown(node: Node): [string, Verb][] {
   return [
-    ["node status", () => ({ ...nodeView(node.state, node.nowMs), ...countersOf(node) })],
+    [
+      "node status",
+      () => ({ ...nodeView(node.state, node.nowMs, node.hasRecords), ...countersOf(node) }),
+    ],
     ["node list", () => nodeRows(node.state, node.nowMs)],
     ["node server", () => serverView(node)],
     ["node ping", () => ({ name: node.config.name, wallMs: node.world.clock.wallMs() })],
@@ -62,7 +77,21 @@ function shown(node: Node): [string, Verb][] {
     ["lock show", () => ({ kind: node.config.lock.kind, ...lockView(node.state, node.nowMs) })],
     ["slot map", () => slotView(node.state)],
     ["explain facts", () => insideFacts(node)],
-    ...newer(node, () => [...membershipLooks(node), ...upgradeLooks(node), ...joiningVerbs(node)]),
+    ...newer(node, () => [
+      ...membershipLooks(node),
+      ...upgradeLooks(node),
+      ...joiningVerbs(node),
+      ...databaseLooks(node),
+      ...fileLooks(node),
+      ...forceLooks(node),
+      ...forceLeaderLooks(node),
+      ...recoveryLooks(node),
+      ...tunableLooks(node),
+      ...serviceLooks(node),
+      ...addressLooks(node),
+      ...clientLooks(node),
+      ...resourceLooks(node),
+    ]),
   ];
 }
 
@@ -71,7 +100,19 @@ function changing(node: Node): [string, Verb][] {
   return [
     ["leader yield", (args) => yieldLead(node, args)],
     ["node shutdown", (args) => shutDown(node, args)],
-    ...newer(node, () => [...membershipChanges(node), ...upgradeChanges(node)]),
+    ...newer(node, () => [
+      ...membershipChanges(node),
+      ...upgradeChanges(node),
+      ...databaseChanges(node),
+      ...forceChanges(node),
+      ...forceLeaderChanges(node),
+      ...recoveryChanges(node),
+      ...tunableChanges(node),
+      ...serviceChanges(node),
+      ...addressChanges(node),
+      ...clientChanges(node),
+      ...resourceChanges(node),
+    ]),
   ];
 }
 
@@ -88,7 +129,8 @@ export function nodeVerbs(node: Node): Map<string, Verb> {
     ["watch", (args, call) => watch(node, args, call)],
     ["relay", (args) => relay(node, args)],
     ["explain around", (_args, call) => explainAround(node, call)],
-    ...node.config.chaos ? [["chaos shard", () => shardOf(node).crash()] as [string, Verb]] : [],
+    ...eventVerbs(node),
+    ...node.config.chaos ? crashes(node) : [],
     [
       "meta status",
       async () => ({ ...await shardOf(node).status(), failures: node.shards?.failures }),
@@ -98,20 +140,36 @@ export function nodeVerbs(node: Node): Map<string, Verb> {
   ]);
 }
 
+/** Threads that die, to try what follows. */
+function crashes(node: Node): [string, Verb][] {
+  return [
+    ["chaos shard", () => shardOf(node).crash()],
+    ["chaos data", () => {
+      if (node.data === undefined) {
+        throw new CtdbxError("unsupported", "Cannot kill the data thread: this node has none");
+      }
+      node.data.thread.crash();
+    }],
+  ];
+}
+
 /** The nats-server that the node keeps. `isOnly`: it is no part of a group, so with it goes the bus. */
 function serverView({ config }: Node): Record<string, unknown> {
   const { server } = config.nats;
   return { listen: server?.listen, isOnly: server !== undefined && server.cluster === undefined };
 }
 
-function countersOf(node: Node): Record<string, unknown> {
-  const { sent, received, refused } = node.post.counters;
+function countersOf({ post, shards, data, cluster }: Node): Record<string, unknown> {
+  const sample = { post: post.counters, shard: shards?.glance(), data: data?.glance };
+  const refused = refusedOf(sample);
+  const sum = (name: "messagesSent" | "messagesReceived") =>
+    (sample.shard?.[name] ?? 0) + (sample.data?.[name] ?? 0);
   return {
-    messagesSent: sent,
-    messagesReceived: received,
-    messagesRefused: [...refused.values()].reduce((sum, count) => sum + count, 0),
-    refusedFor: Object.fromEntries(refused),
-    eventsDropped: node.cluster.dropped,
+    messagesSent: post.counters.sent + sum("messagesSent"),
+    messagesReceived: post.counters.received + sum("messagesReceived"),
+    messagesRefused: refused.reduce((all, { count }) => all + count, 0),
+    refusedFor: Object.fromEntries(refused.map(({ code, count }) => [code, count])),
+    eventsDropped: cluster.dropped,
   };
 }
 
@@ -127,6 +185,7 @@ async function yieldLead(node: Node, args: Args): Promise<unknown> {
 async function relay(node: Node, args: Args): Promise<unknown> {
   const verb = text(args, "verb");
   const which = text(args, "nodes", "all");
+  const given = JSON.stringify(args["args"] ?? {});
   const doc = node.state.adopted ?? node.state.accepted;
   const all = doc?.nodes ?? [];
   const nodes = which === "all"
@@ -134,15 +193,20 @@ async function relay(node: Node, args: Args): Promise<unknown> {
     : which === "others"
     ? all.filter(({ nodeId }) => nodeId !== node.state.me)
     : [...new Set(which.split(",").map((name) => nodeOf(node, name)))];
-  return await Promise.all(nodes.map((each) => askNode(node, each, verb)));
+  return await Promise.all(nodes.map((each) => askNode(node, each, verb, given)));
 }
 
-async function askNode(node: Node, to: DocumentNode, verb: string): Promise<unknown> {
+async function askNode(
+  node: Node,
+  to: DocumentNode,
+  verb: string,
+  args: string,
+): Promise<unknown> {
   const { clock } = node.world;
   const startMs = clock.nowMs();
   const about = { pnn: to.pnn, name: to.name };
   try {
-    const message = { kind: "ask", verb, args: "{}" } as const;
+    const message = { kind: "ask", verb, args } as const;
     // A node hears nothing of itself over the bus, and needs no bus to know how it is.
     const answer = to.nodeId === node.state.me
       ? await answerAsk(node, message, { way: "bus", tag: tagOf(node.state.me) })
@@ -209,13 +273,21 @@ function denied(verb: string): Verb {
   };
 }
 
-/** May a sender on the bus have something changed? Admins may; a node may have another one stop. */
+/** What a node may have another one do: stop, and judge as the leader what its own people want. */
+const AMONG_NODES: readonly string[] = [
+  "node shutdown",
+  FORCE_VERB,
+  ...LEADER_ADDRESS_VERBS,
+  ...LEADER_RESOURCE_VERBS,
+];
+
+/** May a sender on the bus have something changed? Admins may, and nodes some of it. */
 function mayChange(node: Node, verb: string, by: Caller): boolean {
   if (by.way !== "bus") return true;
   const doc = node.state.adopted;
   const isAdmin = doc?.users?.some(({ role, tag }) => role === "admin" && tag === by.tag) ?? false;
   const isNode = doc?.nodes.some(({ nodeId }) => tagOf(nodeId) === by.tag) ?? false;
-  return isAdmin || (isNode && verb === "node shutdown");
+  return isAdmin || (isNode && AMONG_NODES.includes(verb));
 }
 
 /** A planned end of this node's daemon, or of another's. */

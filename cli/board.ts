@@ -88,6 +88,13 @@ export class Board {
         if (known !== undefined) known.stats = event;
         return;
       }
+      case "databases":
+      case "services":
+        return;
+      case "script":
+        // Those that are well come all the time.
+        if (event.outcome === "ok") return;
+        break;
       case "state":
         this.#told(event, who);
     }

@@ -20,7 +20,11 @@ export type Encoding = "text" | "escaped" | "hex" | "base64";
 const HEX = "0123456789ABCDEF";
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
+const LOWER = "0123456789abcdef";
 const UTF8 = new TextEncoder();
+const ASCII = new TextDecoder();
+/** Bytes that become arguments of one call. */
+const CALL_BYTES = 8192;
 
 /** `bytes` in tdbdump's escaping, without quotes around. */
 export function escapeBytes(bytes: Uint8Array): string {
@@ -82,15 +86,21 @@ function digit(code: number | undefined): number {
 
 /** `bytes` as lower-case hex. */
 export function toHex(bytes: Uint8Array): string {
-  let text = "";
-  for (const byte of bytes) text += byte.toString(16).padStart(2, "0");
-  return text;
+  const digits = new Uint8Array(2 * bytes.length);
+  for (let at = 0; at < bytes.length; at += 1) {
+    const byte = bytes[at] as number;
+    digits[2 * at] = LOWER.charCodeAt(byte >> 4);
+    digits[2 * at + 1] = LOWER.charCodeAt(byte & 15);
+  }
+  return ASCII.decode(digits);
 }
 
 /** `bytes` as base64 with padding. */
 export function toBase64(bytes: Uint8Array): string {
   let binary = "";
-  for (const byte of bytes) binary += String.fromCharCode(byte);
+  for (let at = 0; at < bytes.length; at += CALL_BYTES) {
+    binary += String.fromCharCode(...bytes.subarray(at, at + CALL_BYTES));
+  }
   return btoa(binary);
 }
 
@@ -116,18 +126,28 @@ export function fromText(text: string, encoding: Encoding, what: string): Uint8A
 
 function fromHex(text: string, what: string): Uint8Array {
   const digits = text.replaceAll(/\s+/g, "");
-  if (!/^([0-9a-f]{2})*$/i.test(digits)) {
-    throw usage(`Cannot read ${what}: not pairs of hex digits`, "as 6b6579 for key");
+  const bytes = new Uint8Array(digits.length >> 1);
+  let isWrong = digits.length % 2 !== 0;
+  // Not by a regular expression: those give up on a value of 16 MiB.
+  for (let at = 0; at < bytes.length && !isWrong; at += 1) {
+    const value = hexByte(digits.charCodeAt(2 * at), digits.charCodeAt(2 * at + 1));
+    if (value < 0) isWrong = true;
+    else bytes[at] = value;
   }
-  return Uint8Array.from(digits.match(/../g) ?? [], (pair) => parseInt(pair, 16));
+  if (!isWrong) return bytes;
+  throw usage(`Cannot read ${what}: not pairs of hex digits`, "as 6b6579 for key");
 }
 
 function fromBase64(text: string, what: string): Uint8Array {
+  let binary: string;
   try {
-    return Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+    binary = atob(text);
   } catch {
     throw usage(`Cannot read ${what}: not base64`, "as a2V5 for key");
   }
+  const bytes = new Uint8Array(binary.length);
+  for (let at = 0; at < bytes.length; at += 1) bytes[at] = binary.charCodeAt(at);
+  return bytes;
 }
 
 /** A record as it stands in JSON output: one encoding for both parts. */

@@ -5,7 +5,8 @@
  *
  * A cut node's bus still says "connected", as after a cable was pulled: what it sends is lost, nothing comes in.
  *
- * The metadata thread has a bus and a clock of its own, which stay whole.
+ * The data thread has a bus and a clock of its own: it is told of cuts. Its clock stays true, as the page's time is.
+ * Bus and clock of the metadata thread stay whole.
  *
  * Does NOT promise: to be there in a daemon whose configuration does not ask for it.
  */
@@ -27,19 +28,51 @@ const WAYS: readonly CutWay[] = ["both", "in", "out"];
 /** A clock gets ahead by so much at most in one fault, ms. */
 export const AHEAD_MAX_MS: number = CHAOS_MAX_MS * DRIFT;
 
+/** A fault of the bus, as plain data: for threads that have one of their own. */
+export type BusFault =
+  | {
+    readonly what: "cut";
+    readonly tags: readonly string[];
+    readonly forMs: number;
+    readonly way: CutWay;
+  }
+  | { readonly what: "heal" };
+
 /** What is broken now. */
 export class Chaos {
   readonly #clock: Clock;
   /** Nothing goes to these tags and nothing comes from them; "*": nobody. */
   #cut: ReadonlySet<string> = new Set();
   #way: CutWay = "both";
+  #cutUntilMs = 0;
   #skew: { readonly fromMs: number; readonly drift: number } | undefined;
   #passedMs = 0;
   #wallMs = 0;
   #ends: { cut?: () => void; skew?: () => void } = {};
+  readonly #listeners = new Set<(fault: BusFault) => void>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
+  }
+
+  /** Tells somebody of faults of the bus, of the present one at once. Answers how to end it. */
+  onFault(listener: (fault: BusFault) => void): () => void {
+    this.#listeners.add(listener);
+    const leftMs = this.#cutUntilMs - this.#clock.nowMs();
+    if (this.#cut.size > 0 && leftMs > 0) {
+      listener({ what: "cut", tags: [...this.#cut], forMs: leftMs, way: this.#way });
+    }
+    return () => void this.#listeners.delete(listener);
+  }
+
+  /** Makes a fault that another thread has told of. */
+  make(fault: BusFault): void {
+    if (fault.what === "cut") this.cut(fault.tags, fault.forMs, fault.way);
+    else this.heal();
+  }
+
+  #tell(fault: BusFault): void {
+    for (const listener of this.#listeners) listener(fault);
   }
 
   /** Cuts this node from the nodes with these tags for so long; "in": it only hears nothing, "out": it is not heard. */
@@ -47,7 +80,9 @@ export class Chaos {
     this.#ends.cut?.();
     this.#cut = new Set(tags);
     this.#way = way;
+    this.#cutUntilMs = this.#clock.nowMs() + forMs;
     this.#ends.cut = this.#clock.after(forMs, () => void (this.#cut = new Set()));
+    this.#tell({ what: "cut", tags: [...tags], forMs, way });
   }
 
   /** Lets the clock run fast by 1 %, and the wall clock jump by an hour, for so long. */
@@ -63,6 +98,7 @@ export class Chaos {
     this.#ends.cut?.();
     this.#cut = new Set();
     this.#endSkew();
+    this.#tell({ what: "heal" });
   }
 
   #endSkew(): void {
@@ -97,7 +133,9 @@ export class Chaos {
     if (this.#cut.size === 0 || this.#way === "in") return false;
     const parsed = parseSubject(subject);
     if (parsed === undefined) return this.isCut(undefined);
-    if (parsed.class === "n" || parsed.class === "ask") return this.isCut(parsed.to);
+    const isToOne = parsed.class === "n" || parsed.class === "ask" ||
+      (parsed.class === "r" && parsed.to !== "all");
+    if (isToOne) return this.isCut(parsed.to);
     return true;
   }
 }
@@ -109,7 +147,7 @@ export function chaosWorld(
 ): { readonly world: World; readonly chaos: Chaos | undefined } {
   if (!isAllowed) return { world: real, chaos: undefined };
   const chaos = new Chaos(real.clock);
-  const { dice, disk, host, log } = real;
+  const { dice, disk, host, log, syncs } = real;
   const world = {
     bus: new ChaosBus(real.bus, chaos),
     clock: new ChaosClock(real.clock, chaos),
@@ -117,6 +155,7 @@ export function chaosWorld(
     disk,
     host,
     log,
+    ...syncs === undefined ? {} : { syncs },
     get images() {
       return real.images;
     },

@@ -9,11 +9,13 @@
  * Does NOT promise: that the node runs; see control_client.ts.
  */
 
-import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { parse } from "smol-toml";
 import type { NodeConfig } from "../actors/node_config.ts";
 import { readNodeConfig } from "../actors/node_config.ts";
+import { hasSecrets } from "../actors/services/config.ts";
+import { isNodeName, nodesHere, RUN_FOLDER } from "../transport/real_node_places.ts";
 import { EXIT } from "./exit_codes.ts";
 import { Failure, systemFailure, usage } from "./failure.ts";
 
@@ -27,7 +29,6 @@ const OTHERS_READ = 0o004;
 
 const ETC = "/etc/ctdbx";
 const VAR = "/var/lib/ctdbx";
-const RUN = "/run/ctdbx";
 
 /** The places of one node, absolute. */
 export interface NodePaths {
@@ -62,7 +63,7 @@ function pathsOf(config: string, state: string, run: string): NodePaths {
 export function findNode(home: string | undefined, name: string | undefined): NodePaths {
   if (home !== undefined) return pathsInHome(home);
   if (name !== undefined) return named(name);
-  const names = existsSync(RUN) ? readdirSync(RUN).sort() : [];
+  const names = nodesHere();
   if (names.length === 1) return named(names[0] as string);
   if (names.length === 0) {
     throw new Failure(
@@ -76,14 +77,14 @@ export function findNode(home: string | undefined, name: string | undefined): No
 
 /** Has this machine nodes with a run folder of their own? */
 export function hasNodes(): boolean {
-  return existsSync(RUN) && readdirSync(RUN).length > 0;
+  return nodesHere().length > 0;
 }
 
 function named(name: string): NodePaths {
-  if (!/^[A-Za-z0-9._-]{1,63}$/.test(name) || name.startsWith(".")) {
+  if (!isNodeName(name)) {
     throw usage(`Cannot use "${name}" as the name of a node`);
   }
-  return pathsOf(join(ETC, `${name}.toml`), join(VAR, name), join(RUN, name));
+  return pathsOf(join(ETC, `${name}.toml`), join(VAR, name), join(RUN_FOLDER, name));
 }
 
 /** Reads a node's configuration. Throws Failure or CtdbxError "config"; both name the file. */
@@ -110,7 +111,8 @@ export function readConfigFile(path: string): NodeConfig {
   }
   const config = readNodeConfig(value, path);
   const { password, token } = config.nats;
-  if ((password ?? token) === undefined || (mode & OTHERS_READ) === 0) return config;
+  const isSecret = (password ?? token) !== undefined || hasSecrets(config);
+  if (!isSecret || (mode & OTHERS_READ) === 0) return config;
   throw usage(
     `Cannot use ${path}: it holds a secret, and everybody can read it`,
     `chmod 600 ${path}, and change the secret`,

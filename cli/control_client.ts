@@ -6,6 +6,7 @@
  * Does NOT promise: that a request whose answer did not come was not carried out: that is "unknown outcome", code 5.
  */
 
+import { basename, dirname } from "node:path";
 import { encodeLine, LineReader } from "../actors/control.ts";
 import { readIdentity } from "../actors/storage/node_identity.ts";
 import { RealDisk } from "../transport/real_disk.ts";
@@ -121,7 +122,7 @@ export class Daemon {
 }
 
 /** What to do about a daemon that does not run. */
-function startHint({ state }: NodePaths): string {
+function startHint({ config, state }: NodePaths): string {
   try {
     const identity = readIdentity(new RealDisk(), state);
     if (identity?.left !== undefined) {
@@ -130,7 +131,10 @@ function startHint({ state }: NodePaths): string {
   } catch {
     // The start says what is wrong with it.
   }
-  return "`ctdbx daemon start` starts it";
+  const which = basename(config) === "ctdbx.toml"
+    ? `--home ${dirname(config)}`
+    : `--node-name ${basename(config, ".toml")}`;
+  return `\`ctdbx daemon start ${which}\` starts it`;
 }
 
 /** A daemon's refusal as a failure, with which node may have been meant when one was not found. */

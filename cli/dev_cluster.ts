@@ -4,7 +4,7 @@
  *   HOME/dev.json            how many nodes, which port
  *   HOME/nats/               the server's configuration, store and users
  *   HOME/keys/               keys for the bus: n0.nkey ..., and admin, monitor, client for programs beside
- *   HOME/n0/ n1/ ...         each the home of a node: ctdbx.toml, state/, run/
+ *   HOME/n0/ n1/ ...         each the home of a node: ctdbx.toml, state/, run/, and what dev_addresses.ts has
  *   HOME/keeper.pid          the process that has started all of it, and ends it with itself
  *
  * Does NOT promise: safety of the data against a loss of this machine; all nodes share its disk.
@@ -12,7 +12,7 @@
 
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
-import { dirname, join, resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import process from "node:process";
 import { setTimeout as pause } from "node:timers/promises";
 import { genesis } from "../actors/machines/cluster/document.ts";
@@ -29,6 +29,7 @@ import { type User, USER_ROLES } from "../transport/wire/messages/membership.ts"
 import type { ClusterId, Incarnation, NodeId, Token } from "../transport/wire/terms.ts";
 import type { Child } from "../transport/world.ts";
 import { type NodePaths, pathsInHome } from "./config.ts";
+import { devSections, writeDevFiles } from "./dev_addresses.ts";
 import { EXIT } from "./exit_codes.ts";
 import { Failure, systemFailure } from "./failure.ts";
 import { usersFileText } from "./nats_users.ts";
@@ -54,9 +55,14 @@ export interface DevPlan {
   readonly clusterId: string;
 }
 
-/** The folder when none is named. */
+/** The folder of the cluster: the named one, the one above when that is a node of such a cluster, or the usual one. */
 export function devHome(named: string | undefined): string {
-  if (named !== undefined) return resolve(named);
+  if (named !== undefined) {
+    const folder = resolve(named);
+    // CTDBX_HOME names a node where somebody works at one.
+    const isNode = /^n\d+$/.test(basename(folder)) && !existsSync(join(folder, "dev.json"));
+    return isNode && existsSync(join(folder, "..", "dev.json")) ? dirname(folder) : folder;
+  }
   const state = process.env["XDG_STATE_HOME"] || join(homedir(), ".local", "state");
   return join(state, "ctdbx", "dev");
 }
@@ -218,8 +224,9 @@ servers = ["127.0.0.1:${port}"]
 ${roles}
 [lock]
 kind = "${lock}"
-`;
+${devSections(home, index)}`;
   mkdirSync(join(home, `n${index}`), { recursive: true, mode: 0o700 });
+  writeDevFiles(home, index, nodes);
   writeFileSync(devNode(home, index).config, text, { mode: 0o600 });
 }
 

@@ -13,9 +13,10 @@
  * Does NOT promise: tdbdump's -e form; that begins with text that is no record.
  */
 
-import { escapeBytes, hexByte, joined } from "./bytes_text.ts";
+import { escapeBytes, hexByte } from "./bytes_text.ts";
 import { EXIT } from "./exit_codes.ts";
 import { Failure, usage } from "./failure.ts";
+import { LineSplitter } from "./line_splitter.ts";
 import { TOO_LARGE } from "./record_limits.ts";
 import type { Sink } from "./terminal.ts";
 
@@ -58,13 +59,30 @@ export class DumpWriter {
 
   /** Writes one record. Throws what the sink throws. */
   record({ bytes, keyOffset, keyLength, valueOffset, valueLength }: RecordPlace): void {
+    this.#begin(keyLength, valueLength);
+    this.#escaped(bytes, keyOffset, keyLength);
+    this.#text(`"\ndata(${valueLength}) = "`);
+    this.#escaped(bytes, valueOffset, valueLength);
+    this.#end();
+  }
+
+  /** The same of a key and a value that lie apart. */
+  pair(key: Uint8Array, value: Uint8Array): void {
+    this.#begin(key.length, value.length);
+    this.#escaped(key, 0, key.length);
+    this.#text(`"\ndata(${value.length}) = "`);
+    this.#escaped(value, 0, value.length);
+    this.#end();
+  }
+
+  #begin(keyLength: number, valueLength: number): void {
     const most = 3 * (keyLength + valueLength) + 64;
     if (most > this.#buffer.length) this.#buffer = new Uint8Array(2 * most);
     this.#used = 0;
     this.#text(`{\nkey(${keyLength}) = "`);
-    this.#escaped(bytes, keyOffset, keyLength);
-    this.#text(`"\ndata(${valueLength}) = "`);
-    this.#escaped(bytes, valueOffset, valueLength);
+  }
+
+  #end(): void {
     this.#text('"\n}\n');
     this.#sink.write(this.#buffer.subarray(0, this.#used));
   }
@@ -96,7 +114,6 @@ export function dumpText(key: Uint8Array, value: Uint8Array): string {
 
 /** Bytes of one line that are kept at most: a value of 16 MiB, all of it escaped, and its frame. */
 const LINE_MAX = 3 * 16 * 1024 * 1024 + 64;
-const LF = 10;
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 
@@ -106,13 +123,14 @@ type Place = "open" | "key" | "data" | "close";
 /** Takes the bytes of a dump piece by piece. */
 export class DumpReader {
   readonly #found: (record: DumpRecord) => void;
+  readonly #lines = new LineSplitter(
+    (line) => this.#take(line),
+    (line) => this.#tooLong(line),
+    LINE_MAX,
+  );
   #place: Place = "open";
-  #line = 1;
   #key: Uint8Array = new Uint8Array(0);
   #value: Uint8Array = new Uint8Array(0);
-  /** Pieces of the line that has not ended yet. */
-  #parts: Uint8Array[] = [];
-  #partsSize = 0;
 
   /** `found` is called for each record as soon as its closing brace was read. */
   constructor(found: (record: DumpRecord) => void) {
@@ -121,51 +139,36 @@ export class DumpReader {
 
   /** Number of the line that is being read, from 1. */
   get line(): number {
-    return this.#line;
+    return this.#lines.line;
   }
 
   /** Takes the next piece. Throws Failure (usage) at the first line that is wrong. */
   push(piece: Uint8Array): void {
-    let start = 0;
-    for (let end = piece.indexOf(LF); end >= 0; end = piece.indexOf(LF, start)) {
-      this.#keep(piece.subarray(start, end));
-      this.#take();
-      start = end + 1;
-    }
-    // The caller may reuse its buffer.
-    if (start < piece.length) this.#keep(piece.slice(start));
+    this.#lines.push(piece);
   }
 
   /** The input has ended. Throws when it ends inside a record. */
   end(): void {
-    if (this.#partsSize > 0) this.#take();
+    this.#lines.end();
     if (this.#place !== "open") {
       this.#fail(1, `the text ends inside a record, ${WANTED[this.#place]}`);
     }
   }
 
-  #keep(part: Uint8Array): void {
-    this.#partsSize += part.length;
-    if (this.#partsSize > LINE_MAX) {
-      const why = "the line is longer than the largest record that ctdbx stores";
-      // Inside a record it may well be one of libtdb's: nothing is wrong with the call.
-      if (this.#place === "open") this.#fail(1, why);
-      throw new Failure(EXIT.other, `Cannot read the dump: line ${this.#line}: ${why}`, TOO_LARGE);
-    }
-    this.#parts.push(part);
+  #tooLong(line: number): Failure {
+    const why = "the line is longer than the largest record that ctdbx stores";
+    // Inside a record it may well be one of libtdb's: nothing is wrong with the call.
+    if (this.#place === "open") this.#fail(1, why);
+    return new Failure(EXIT.other, `Cannot read the dump: line ${line}: ${why}`, TOO_LARGE);
   }
 
   /** Reads the finished line. */
-  #take(): void {
-    const line = this.#parts.length === 1 ? this.#parts[0] as Uint8Array : joined(this.#parts);
-    this.#parts = [];
-    this.#partsSize = 0;
+  #take(line: Uint8Array): void {
     let start = 0;
     let end = line.length;
     while (start < end && isSpace(line[start])) start += 1;
     while (end > start && isSpace(line[end - 1])) end -= 1;
     if (start < end) this.#read(line, start, end);
-    this.#line += 1;
   }
 
   #read(line: Uint8Array, start: number, end: number): void {
@@ -234,7 +237,7 @@ export class DumpReader {
 
   #fail(column: number, why: string): never {
     throw usage(
-      `Cannot read the dump: line ${this.#line}, column ${column}: ${why}`,
+      `Cannot read the dump: line ${this.line}, column ${column}: ${why}`,
       "the text must be what `ctdbx tdb dump` or tdbdump prints",
     );
   }

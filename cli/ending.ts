@@ -6,10 +6,17 @@
 
 import process from "node:process";
 
-/** Resolves with the name of the first signal that asks for an end, or with "timeout" when `signal` fires. */
+/** Resolves with the name of the first signal that asks for an end, or with "timeout" when `signal` has fired. */
 export function ended(signal?: AbortSignal): Promise<string> {
   return new Promise((resolve) => {
     for (const name of ["SIGTERM", "SIGINT"] as const) process.once(name, () => resolve(name));
-    signal?.addEventListener("abort", () => resolve("timeout"));
+    if (signal !== undefined) onAbort(signal, () => resolve("timeout"));
   });
+}
+
+/** Calls `end` when the signal fires; at once if it fired while a slow start was awaited. The answer undoes it. */
+export function onAbort(signal: AbortSignal, end: () => void): () => void {
+  if (signal.aborted) end();
+  signal.addEventListener("abort", end);
+  return () => signal.removeEventListener("abort", end);
 }

@@ -57,7 +57,42 @@ function wordsOf(event: TopicEvent): { readonly what: string; readonly text: str
       const load = `timers ${process.lagMaxMs} ms late, ${bytesText(process.rssBytes)}`;
       return { what: "stats", text: `${rates}, ${load}, ${(process.cpu * 100).toFixed(1)} % cpu` };
     }
+    case "databases":
+      return { what: "databases", text: databasesText(event) };
+    case "service":
+      return { what: "service", text: serviceText(event) };
+    case "address":
+      return { what: "address", text: event.text };
+    case "script":
+      return { what: "script", text: scriptText(event) };
+    case "services": {
+      const bad = event.checks.filter(({ status }) => status !== "ok");
+      const rest = bad.map(({ name, status }) => `${name} ${status}`).join(", ");
+      return { what: "services", text: `${event.count} checks${because(rest)}` };
+    }
   }
+}
+
+function serviceText(event: Extract<TopicEvent, { topic: "service" }>): string {
+  const { check, what, from, to, why } = event;
+  if (what === "changed") return `${check} is ${to}, was ${from}${to === "ok" ? "" : because(why)}`;
+  return `${check} is ${to}, ${what}${because(why)}`;
+}
+
+function scriptText(event: Extract<TopicEvent, { topic: "script" }>): string {
+  const { args, outcome, tookMs, why } = event;
+  const name = args === "" ? event.event : `${event.event} ${args}`;
+  return `${name} is ${outcome} after ${spanText(tookMs)}${outcome === "ok" ? "" : because(why)}`;
+}
+
+function databasesText(
+  { count, programs, databases }: Extract<TopicEvent, { topic: "databases" }>,
+): string {
+  const rows = databases.map(({ name, state, records, waiting, heldMs }) => {
+    const held = heldMs === 0 ? "" : `, held up for ${spanText(heldMs)}`;
+    return `${name} ${state}, ${records} records, ${waiting} wait${held}`;
+  });
+  return `${count}, ${programs} programs: ${rows.join("; ")}`;
 }
 
 /** Who asked, in words. */

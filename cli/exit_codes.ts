@@ -54,7 +54,8 @@ export const EXIT_OF: Readonly<Record<ErrorCode, ExitCode>> = {
   not_found: EXIT.notFound,
   exists: EXIT.conflict,
   busy: EXIT.conflict,
-  // Every time-out of a `tdb` command is a wait for a lock, before anything was changed: not code 5.
+  // A time-out of a `tdb` command is a wait for a lock, and the library says "timeout" only of what was certainly not
+  // done: nothing was changed, so it is not code 5.
   timeout: EXIT.conflict,
   corrupt: EXIT.corrupt,
   no_space: EXIT.noSpace,

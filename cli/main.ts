@@ -11,7 +11,8 @@ import process from "node:process";
 import type { RealImageStore as Store } from "../transport/real_image.ts";
 import { servesAsThread } from "./threads.ts";
 
-async function main(): Promise<void> {
+/** Runs a command, and ends the process with its exit code. */
+export async function main(words: readonly string[]): Promise<void> {
   const { RealImageStore } = await import("../transport/real_image.ts");
   const { run } = await import("./run.ts");
   const { realTerminal } = await import("./terminal.ts");
@@ -24,7 +25,7 @@ async function main(): Promise<void> {
     },
   };
   // Not exitCode: the thread that waits for locks may keep the process alive.
-  process.exit(await run(process.argv.slice(2), world));
+  process.exit(await run(words, world));
 }
 
-if (import.meta.main && !await servesAsThread(import.meta.url)) await main();
+if (import.meta.main && !await servesAsThread(import.meta.url)) await main(process.argv.slice(2));

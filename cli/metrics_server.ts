@@ -7,6 +7,7 @@
  */
 
 import type { Node } from "../actors/node.ts";
+import { servicesOf } from "../actors/services/rows.ts";
 import { troubles } from "../actors/views.ts";
 import { HttpPages, type Page } from "../transport/real_http.ts";
 import type { HeartbeatEvent, StatsEvent } from "../transport/wire/messages/event.ts";
@@ -21,7 +22,9 @@ export async function serveMetrics(node: Node, listen: string): Promise<HttpPage
     ["/metrics", async () => {
       const heartbeat = node.monitoring.now("heartbeat") as HeartbeatEvent;
       const stats = node.monitoring.now("stats") as StatsEvent;
-      return { status: 200, type: METRICS_TYPE, text: await text.of({ heartbeat, stats }) };
+      const services = servicesOf(node.services.rows, node.services.ways, Infinity);
+      const facts = { heartbeat, stats, ...services === undefined ? {} : { services } };
+      return { status: 200, type: METRICS_TYPE, text: await text.of(facts) };
     }],
     ["/healthz", () => healthOf(troubles(node.state, node.nowMs))],
   ]);

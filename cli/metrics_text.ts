@@ -10,6 +10,8 @@
 
 import { Counter, Gauge, Registry } from "prom-client";
 import { REFUSAL_MEANING } from "../transport/wire/envelope.ts";
+import { ADDRESS_STATES } from "../actors/machines/addresses/takeover/show.ts";
+import { STATUSES } from "../actors/machines/checks/state.ts";
 import {
   CONDITIONS,
   HEARTBEAT_EVENT,
@@ -17,11 +19,14 @@ import {
   STATS_EVENT,
   type StatsEvent,
 } from "../transport/wire/messages/event.ts";
+import { SERVICES_EVENT, type ServicesFields } from "../transport/wire/messages/event_services.ts";
 
 /** What metrics are made of. */
 export interface MetricFacts {
   readonly heartbeat: HeartbeatEvent;
   readonly stats: StatsEvent;
+  /** Undefined: the node has no checks and no notifications. */
+  readonly services?: ServicesFields;
 }
 
 /** A value with the labels that are its own. */
@@ -99,6 +104,48 @@ export const METRICS: readonly Metric[] = [
   ofStats("ctdbx_loop_lag_max_seconds", "process.lagMaxMs", (s) => s.process.lagMaxMs / 1000),
   ofStats("ctdbx_resident_memory_bytes", "process.rssBytes", (s) => s.process.rssBytes),
   ofStats("ctdbx_cpu_seconds_total", "process.cpuMs", (s) => s.process.cpuMs / 1000),
+  ofAddresses("ctdbx_addresses_listed", "listed", ({ listed }) => listed),
+  ofAddresses("ctdbx_addresses_held", "held", ({ held }) => held),
+  ofAddresses("ctdbx_addresses_taken_total", "taken", ({ taken }) => taken),
+  ofAddresses("ctdbx_addresses_released_total", "released", ({ released }) => released),
+  ofAddresses("ctdbx_addresses_lost_total", "lost", ({ lost }) => lost),
+  ofAddresses("ctdbx_addresses_foreign_total", "foreign", ({ foreign }) => foreign),
+  ofAddresses("ctdbx_addresses_broken_total", "broken", ({ broken }) => broken),
+  ofAddresses("ctdbx_takeover_runs_total", "runs", ({ runs }) => runs),
+  ofAddresses("ctdbx_takeover_run_failures_total", "runsFailed", ({ runsFailed }) => runsFailed),
+  ofAddresses("ctdbx_takeover_moves_total", "moves", ({ moves }) => moves),
+  ofAddresses("ctdbx_takeover_last_run_seconds", "lastRunMs", (a) => a.lastRunMs / 1000),
+  {
+    name: "ctdbx_cluster_addresses",
+    kind: "gauge",
+    help: "From the leader alone: addresses of the cluster in this state.",
+    labels: ["state"],
+    samples: ({ stats: { addresses } }) =>
+      addresses?.cluster === undefined
+        ? []
+        : ADDRESS_STATES.map((state): Sample => [{ state }, addresses.cluster?.[state] ?? 0]),
+  },
+  {
+    name: "ctdbx_check_status",
+    kind: "gauge",
+    help: "1 for the status that a check of a service has, 0 for the others.",
+    labels: ["check", "kind", "status"],
+    samples: ({ services }) =>
+      (services?.checks ?? []).flatMap(({ name, probe, status }) =>
+        STATUSES.map((each): Sample => [
+          { check: name, kind: probe, status: each },
+          Number(each === status),
+        ])
+      ),
+  },
+  ofChecks("ctdbx_check_looks_total", "runs", ({ runs }) => runs),
+  ofChecks("ctdbx_check_failures_total", "failed", ({ failed }) => failed),
+  ofChecks("ctdbx_check_restarts_total", "restarts", ({ restarts }) => restarts),
+  ofChecks("ctdbx_check_last_look_seconds", "tookMs", ({ tookMs }) => tookMs / 1000),
+  ofWays("ctdbx_notifications_sent_total", "sent", ({ sent }) => sent),
+  ofWays("ctdbx_notifications_failed_total", "failed", ({ failed }) => failed),
+  ofWays("ctdbx_notifications_dropped_total", "dropped", ({ dropped }) => dropped),
+  ofWays("ctdbx_notifications_waiting", "waiting", ({ waiting }) => waiting),
 ];
 
 /** A registry that is filled anew for each text. */
@@ -162,15 +209,59 @@ function ofStats(
   return { ...plain(name, describe(STATS_EVENT, field)), samples };
 }
 
+/** Of a node that has to do with public addresses. */
+function ofAddresses(
+  name: string,
+  field: string,
+  value: (figures: NonNullable<StatsEvent["addresses"]>) => number,
+): Metric {
+  return ofStats(
+    name,
+    `addresses.${field}`,
+    ({ addresses }) => addresses === undefined ? undefined : value(addresses),
+  );
+}
+
+/** Of each check. */
+function ofChecks(
+  name: string,
+  field: string,
+  value: (check: ServicesFields["checks"][number]) => number,
+): Metric {
+  return {
+    ...plain(name, describe(SERVICES_EVENT, `checks.${field}`)),
+    labels: ["check"],
+    samples: ({ services }) =>
+      (services?.checks ?? []).map((check) => [{ check: check.name }, value(check)]),
+  };
+}
+
+/** Of each way of notification. */
+function ofWays(
+  name: string,
+  field: string,
+  value: (way: ServicesFields["notify"][number]) => number,
+): Metric {
+  return {
+    ...plain(name, describe(SERVICES_EVENT, `notify.${field}`)),
+    labels: ["way"],
+    samples: ({ services }) =>
+      (services?.notify ?? []).map((way) => [{ way: way.name }, value(way)]),
+  };
+}
+
 function plain(name: string, help: string): Omit<Metric, "samples"> {
   return { name, kind: name.endsWith("_total") ? "counter" : "gauge", help, labels: [] };
 }
 
-/** What a declared field means; a dot leads into a record. Throws RangeError when there is no such field. */
+/**
+ * What a declared field means; a dot leads into a record, or into the records of a list. Throws RangeError when there
+ * is no such field.
+ */
 function describe(declared: { readonly fields: object }, path: string): string {
   let at = declared.fields as Schema;
   for (const name of path.split(".")) {
-    const next = at.properties?.[name];
+    const next = (at.items ?? at).properties?.[name];
     if (next === undefined) throw new RangeError(`Cannot describe ${path}: there is no ${name}`);
     at = next;
   }
@@ -180,4 +271,5 @@ function describe(declared: { readonly fields: object }, path: string): string {
 interface Schema {
   readonly description?: string;
   readonly properties?: Readonly<Record<string, Schema>>;
+  readonly items?: Schema;
 }

@@ -199,7 +199,7 @@ async function make(
 }
 
 /** Takes a new name. What the folder has against it is said here, in the words of the command line. */
-function claim(path: string): void {
+export function claim(path: string): void {
   try {
     closeSync(openSync(path, "wx", 0o600));
   } catch (error) {
@@ -208,7 +208,7 @@ function claim(path: string): void {
 }
 
 /** Removes a file of our own, if it is there. Never throws. */
-function discard(world: CommandWorld, path: string): void {
+export function discard(world: CommandWorld, path: string): void {
   try {
     world.store.remove(path);
   } catch {
@@ -217,7 +217,7 @@ function discard(world: CommandWorld, path: string): void {
 }
 
 /** Cleans up and ends the process when it is asked to end, from the first byte of the new file on. */
-class SignalWatch {
+export class SignalWatch {
   cleanUp: () => void;
   readonly #listeners = (["SIGINT", "SIGTERM"] as const).map((name) =>
     [name, () => {
@@ -240,13 +240,13 @@ class SignalWatch {
  * A name beside `path` that nobody else uses: two containers may have one process number and share a folder.
  * Begins as `path` does, but not with so much of it that it were too long.
  */
-function tempBeside(path: string): string {
+export function tempBeside(path: string): string {
   const name = [...basename(path)].slice(0, 40).join("");
   return join(dirname(path), `.${name}.${randomBytes(6).toString("hex")}.ctdbx-new`);
 }
 
 /** Makes a file durable, what was written through a mapping included; with mode and owner of `like`. */
-function seal(path: string, like: string | undefined): void {
+export function seal(path: string, like: string | undefined): void {
   try {
     // Opened first: with the mode of `like` it might not be ours to open any more.
     const file = openSync(path, "r+");

@@ -3,7 +3,8 @@
  *
  *   binary    the program alone
  *   bundle    runtime and bundle           (the bundler gives all modules the bundle's own import.meta.url)
- *   sources   runtime and cli/main.ts
+ *   folder    runtime and main.js in it
+ *   sources   runtime and cli/main.ts; or what CTDBX_PROGRAM names: the folder, which starts sooner
  *
  * Does NOT promise: anything when the checkout, the bundle or the binary has moved meanwhile.
  */
@@ -17,20 +18,24 @@ import { thisBuild } from "../transport/real_build.ts";
 export function selfCommand(): string[] {
   const kind = thisBuild()?.kind;
   if (kind === "binary") return [process.execPath];
-  const script = fileURLToPath(
-    kind === "bundle" ? import.meta.url : new URL("./main.ts", import.meta.url),
-  );
+  const script = scriptOf(kind);
   if (process.versions["deno"] === undefined) return [process.execPath, script];
   // A bundle needs no configuration and no packages, so it shall not look for any above its folder.
   const alone = kind === "bundle" ? ["--no-config", "--no-lock"] : [];
   return [process.execPath, "run", "-A", "--quiet", ...alone, script];
 }
 
+function scriptOf(kind: "bundle" | "folder" | undefined): string {
+  if (kind === "bundle") return fileURLToPath(import.meta.url);
+  if (kind === "folder") return fileURLToPath(new URL("./main.js", import.meta.url));
+  return process.env["CTDBX_PROGRAM"] || fileURLToPath(new URL("./main.ts", import.meta.url));
+}
+
 /** What a user types for this program, for hints that are to be copied. */
 export function typedCommand(): string {
   const kind = thisBuild()?.kind;
   if (kind === "binary") return "ctdbx";
-  if (kind === undefined) return "npm run -s ctdbx --";
+  if (kind === undefined || kind === "folder") return "npm run -s ctdbx --";
   const runtime = process.versions["deno"] === undefined ? "bun" : "deno run -A";
   return `${runtime} ${basename(fileURLToPath(import.meta.url))}`;
 }

@@ -136,6 +136,10 @@ export interface TargetOptions {
 /** Looks at a place. Throws exit 4 when a file is in the way, exit 2 when something else is. */
 export function targetOf(path: string, { force, overEmpty }: TargetOptions): Target {
   requireName(`Cannot write ${path}`, path);
+  if (path === "-") {
+    const hint = "`ctdbx db dump` and `ctdbx tdb dump` write there; ./- is a file of that name";
+    throw usage("Cannot write to -: a new file is put in its place whole, not streamed", hint);
+  }
   const there = statsOf(path);
   const replace: Replace = force ? "any" : overEmpty && there?.size === 0 ? "empty" : "nothing";
   refuse(path, there, replace);

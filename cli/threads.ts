@@ -3,7 +3,7 @@
  *
  *   main thread ──new Worker(itself)──▶ main.ts ──▶ servesAsThread ──▶ the module of that thread
  *
- * From sources a thread has its own file, and this says no.
+ * From sources and in a folder a thread has its own file, and this says no.
  *
  * Does NOT promise: anything about threads that others start.
  */
@@ -18,17 +18,18 @@ import { thisBuild } from "../transport/real_build.ts";
  * program's own.
  */
 export async function servesAsThread(url: string): Promise<boolean> {
-  if (thisBuild() === undefined) return false;
+  const kind = thisBuild()?.kind;
+  if (kind === undefined || kind === "folder") return false;
   // The modules begin to serve when they are loaded, by the same workerData.
   if (workerData === FILE_LOCK_THREAD) await import("../transport/file_lock_worker.ts");
   else if (typeof workerData === "string") await import("../transport/lock_worker.ts");
-  else if (isShard(url)) await import("./shard_worker.ts");
+  else if (isNodeThread(url)) await import("./thread_worker.ts");
   else return false;
   return true;
 }
 
 /** A web worker: Deno calls it a main thread, but keeps its whole name. */
-function isShard(url: string): boolean {
+function isNodeThread(url: string): boolean {
   const onDeno = process.versions["deno"] !== undefined;
   return onDeno ? new URL(url).searchParams.has("thread") : !isMainThread;
 }

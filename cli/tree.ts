@@ -7,6 +7,7 @@
  */
 
 import type { Command, Option } from "commander";
+import { TUNABLE_NAMES } from "../actors/tunables/catalogue.ts";
 
 /** What a value of an option or an argument can be, for completion. */
 export type Value =
@@ -94,9 +95,14 @@ const PLACES: Readonly<Record<string, Value["kind"]>> = {
   target: "node",
 };
 
+/** Words that are known beforehand, and are no choices: other ones may be right, too. */
+const WORDS: ReadonlyMap<string, readonly string[]> = new Map([["tunable", TUNABLE_NAMES]]);
+
 /** By its choices, or else by the name of its place. */
 function valueOf(choices: readonly string[] | undefined, place: string): Value {
   if (choices !== undefined) return { kind: "words", words: choices };
+  const words = WORDS.get(place);
+  if (words !== undefined) return { kind: "words", words };
   const kind = PLACES[place.replace(/\.\.\.$/, "")];
   return kind === undefined || kind === "words" ? { kind: "any" } : { kind };
 }

@@ -9,6 +9,7 @@ import { schemaOf, schemaText, wordsOf } from "./declare.ts";
 import { EXIT } from "./exit_codes.ts";
 import { HELP, type Report, usage } from "./failure.ts";
 import { meant } from "./nearest.ts";
+import { peerHint, sameNameHint } from "./peer_words.ts";
 
 const HINTS: Readonly<Record<string, string>> = {
   "commander.unknownOption": `a key or value that begins with - goes after --; ${HELP}`,
@@ -33,13 +34,23 @@ export function usageReport(
   }
   const [reason = "", ...rest] = error.message.replace(/^error: /, "").split("\n");
   const suggestion = rest.join(" ").replace(/[()]/g, "").trim().replace(/^D/, "d");
-  const hint = suggestion === "" ? choiceHint(reason) ?? HINTS[error.code] ?? HELP : suggestion;
+  const hint = otherHint(reason, command) ??
+    (suggestion === "" ? choiceHint(reason) ?? HINTS[error.code] ?? HELP : suggestion);
   return {
     exit: EXIT.usage,
     code: "usage",
     message: `Cannot understand the command: ${reason}`,
     hint,
   };
+}
+
+/** What another system's command, or its argument, is called here. */
+function otherHint(reason: string, command: Command | undefined): string | undefined {
+  const words = command === undefined ? "" : wordsOf(command);
+  const [, typed] = /^unknown command '([^']*)'$/.exec(reason) ?? [];
+  if (words === "") return typed === undefined ? undefined : peerHint(typed);
+  const isExcess = typed !== undefined || reason.startsWith("too many arguments");
+  return isExcess ? sameNameHint(words) : undefined;
 }
 
 /** Which of the choices of an option was meant. */

@@ -6,6 +6,7 @@
 
 import type { Command } from "commander";
 import { InvalidArgumentError, Option } from "commander";
+import type { Cluster, ConnectOptions } from "../actors/client/types.ts";
 import type { ImageStore } from "../transport/image.ts";
 import type { Encoding } from "./bytes_text.ts";
 import { joined } from "./bytes_text.ts";
@@ -18,6 +19,8 @@ import type { Terminal } from "./terminal.ts";
 export interface CommandWorld {
   readonly terminal: Terminal;
   readonly store: ImageStore;
+  /** How a program reaches a cluster; without: as the library does. */
+  readonly connect?: (options: ConnectOptions) => Promise<Cluster>;
 }
 
 /** Options of every command that opens a database. */

@@ -74,7 +74,7 @@ export class Asked {
  */
 export async function askedNode(flags: HomeFlags): Promise<NodePaths> {
   const { nodeName } = flags;
-  const home = flags.home ?? (nodeName === undefined ? devHomeInUse() : undefined);
+  const home = askedHome(flags);
   const paths = findNode(home, nodeName);
   if (home === undefined || existsSync(paths.config)) return paths;
   const plan = readPlan(home);
@@ -86,8 +86,19 @@ export async function askedNode(flags: HomeFlags): Promise<NodePaths> {
     );
   }
   const nodes = Array.from({ length: plan.nodes }, (_, index) => devNode(home, index));
-  const pings = nodes.map((node) => look(node, "node ping", {}, TRY_MS).then(() => node));
-  return await Promise.any(pings).catch(() => devNode(home, 0));
+  const pings = nodes.map((node) =>
+    look(node, "node ping", {}, TRY_MS).then(() => true, () => false)
+  );
+  // The first in their order, not the quickest: two commands in a row are to see the same node.
+  for (const [index, answers] of pings.entries()) {
+    if (await answers) return nodes[index] as NodePaths;
+  }
+  return devNode(home, 0);
+}
+
+/** The folder that the options, or nothing at all, mean: of a node, or of a dev cluster; undefined: a named node. */
+export function askedHome(flags: HomeFlags): string | undefined {
+  return flags.home ?? (flags.nodeName === undefined ? devHomeInUse() : undefined);
 }
 
 /** The home of the dev cluster that `npm start` or `dev up` keeps, when this machine has no other node. */

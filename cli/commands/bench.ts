@@ -34,8 +34,8 @@ const META = rows({
 /** Sizes of the clusters. */
 const SIZES = [10, 30, 100, 300, 1000];
 
-/** Adds `ctdbx bench`. */
-export function addClusterBench(program: Command, world: CommandWorld): void {
+/** Adds `ctdbx bench`, and returns it. */
+export function addClusterBench(program: Command, world: CommandWorld): Command {
   const bench = program.command("bench").description("what the cluster costs on this machine");
   declare<FailoverFlags, RowOf<typeof FAILOVER>>(
     bench.command("failover")
@@ -59,6 +59,7 @@ export function addClusterBench(program: Command, world: CommandWorld): void {
     { result: META },
     meta,
   );
+  return bench;
 }
 
 interface FailoverFlags {

@@ -12,8 +12,11 @@ import { mkdirSync } from "node:fs";
 import { join, resolve } from "node:path";
 import process from "node:process";
 import type { Command } from "commander";
+import { startEventDaemon } from "../../actors/events/link.ts";
 import { Node } from "../../actors/node.ts";
 import type { NodeConfig } from "../../actors/node_config.ts";
+import { grantPagePath } from "../../actors/resources/wiring.ts";
+import { GrantPage } from "../../actors/storage/grant_page.ts";
 import { Supervisor } from "../../actors/supervisor.ts";
 import { AHEAD_MAX_MS, chaosVerbs, chaosWorld } from "../chaos.ts";
 import type { Image } from "../../transport/image.ts";
@@ -25,6 +28,7 @@ import { findNode, readConfigFile } from "../config.ts";
 import { Daemon } from "../control_client.ts";
 import { declare, type Task } from "../declare.ts";
 import { ended } from "../ending.ts";
+import { eventCommand, eventSocket } from "../event_daemon.ts";
 import { refuseDouble } from "../double.ts";
 import { EXIT } from "../exit_codes.ts";
 import { Failure } from "../failure.ts";
@@ -37,10 +41,13 @@ import { leaderLock, nodeWorld } from "../node_world.ts";
 import { processUsage } from "../process_usage.ts";
 import type { HttpPages } from "../../transport/real_http.ts";
 import { object, type RowOf } from "../result.ts";
+import { raisePriority } from "../priority.ts";
 import { isAlive, lastLines, startDetached, supervisorOf, until, writePid } from "../processes.ts";
 import { VERSION } from "../run.ts";
+import { clearingOf, closeNetwork, networkOf, refuseUnsettable } from "../network.ts";
 import { selfCommand } from "../self.ts";
-import { startShardThread } from "../shard_thread.ts";
+import { startDataThread, startShardThread } from "../node_threads.ts";
+import { servicePorts } from "../service_ports.ts";
 import { int, maybe, text } from "../schema.ts";
 import { waitUntil } from "../waiting.ts";
 import type { CommandWorld } from "../world.ts";
@@ -48,9 +55,10 @@ import { askOnce } from "./asking.ts";
 import { OWN_COLUMNS, OWN_FIELDS, OWN_TABLE, type OwnAnswer } from "./node_fields.ts";
 import { declareQuestion } from "./question.ts";
 
-/** A daemon answers on its socket after this, ms, or something is wrong. */
-const START_MS = 10_000;
-const STOP_MS = 15_000;
+/** A daemon answers on its socket after this, ms, or something is wrong; one that ends is noticed at once. */
+const START_MS = 30_000;
+/** It may hand records over for a minute. */
+const STOP_MS = 80_000;
 /** After so long without NATS the daemon says so, ms. */
 const SAY_MS = 2000;
 
@@ -123,12 +131,14 @@ async function runDaemon(
   const paths = findNode(flags.home, flags.nodeName);
   const config = readConfigFile(paths.config);
   refuseUnfit(paths);
+  raisePriority();
   if (config.lock.kind === "file") await requireCoherentLocks(config.lock.path);
   const real = nodeWorld(config, "daemon", flags.log);
   const { world, chaos } = chaosWorld(real, config.chaos);
   const asked = ended(signal);
   const own = Promise.withResolvers<string>();
   let pages: HttpPages | undefined;
+  const network = networkOf(config);
   try {
     await refuseDouble(real, config.cluster, paths.state);
     const node = await Node.start({
@@ -138,8 +148,19 @@ async function runDaemon(
       runFolder: paths.run,
       socketPath: paths.socket,
       lock: leaderLock(config, real),
-      shard: () => startShardThread(config, flags.log),
+      shard: () => startShardThread({ config, logPath: flags.log }),
+      data: () => startDataThread({ config, logPath: flags.log }, chaos),
+      scripts: () =>
+        startEventDaemon({
+          host: world.host,
+          log: world.log,
+          clock: world.clock,
+          command: eventCommand(homeWords(flags), paths),
+          socketPath: eventSocket(paths),
+        }),
       ...chaos === undefined ? {} : { aheadMs: () => chaos.aheadMs(real.clock.nowMs()) },
+      services: servicePorts(),
+      ...network === undefined ? {} : { network },
       verbs: new Map([["node process", () => ({ pid: process.pid })], ...chaosVerbs(chaos)]),
       monitoring: { software: VERSION, usage: processUsage },
       onEnd: (why, isFault) => own.resolve(isFault ? why : ""),
@@ -154,6 +175,7 @@ async function runDaemon(
     if (!out.isTable) out.object({ name: config.name, ended: by });
   } finally {
     await pages?.close();
+    closeNetwork(network);
     await real.close();
   }
 }
@@ -175,6 +197,7 @@ async function supervise(flags: HomeFlags): Promise<void> {
   mkdirSync(paths.run, { recursive: true, mode: 0o700 });
   const world = nodeWorld(config, "supervisor", join(paths.run, "supervisor.log"));
   const lock = holdPlace(world, paths);
+  raisePriority();
   writePid(join(paths.run, "supervisor.pid"));
   const place = homeWords(flags);
   const supervisor = new Supervisor({
@@ -186,6 +209,8 @@ async function supervise(flags: HomeFlags): Promise<void> {
     command: [...selfCommand(), "daemon", "run", ...place, "--log", join(paths.run, "daemon.log")],
     child: { logPath: join(paths.run, "daemon.out") },
     aheadMaxMs: config.chaos ? AHEAD_MAX_MS : 0,
+    clearAddresses: clearingOf(paths, world.disk),
+    clearResources: () => GrantPage.isOver(world.images, grantPagePath(paths.run), world.clock),
   });
   const { server } = config.nats;
   const nats = server === undefined ? undefined : new ManagedNats(world, config, server, paths);
@@ -240,9 +265,11 @@ export async function startNode(paths: NodePaths, words: readonly string[]): Pro
 
 async function start({ flags, out }: Task<object, RowOf<typeof STARTED>>): Promise<void> {
   const paths = findNode(flags.home, flags.nodeName);
-  const { keyFile } = readConfigFile(paths.config).nats;
+  const config = readConfigFile(paths.config);
+  const { keyFile } = config.nats;
   // A supervisor would only say it into its log.
   refuseUnfit(paths);
+  refuseUnsettable(config);
   if (keyFile !== undefined) readSecret(keyFile);
   const running = supervisorOf(paths.run);
   if (running !== undefined) {

@@ -25,6 +25,7 @@ import { EXIT } from "../exit_codes.ts";
 import { Failure } from "../failure.ts";
 import { devOption } from "../home_option.ts";
 import { progress } from "../progress.ts";
+import { raisePriority } from "../priority.ts";
 import { isAlive, lastLines, startDetached, supervisorOf, until, writePid } from "../processes.ts";
 import { selfCommand } from "../self.ts";
 import { object, type RowOf, rows } from "../result.ts";
@@ -37,7 +38,7 @@ import { addChaosCommands } from "./dev_chaos.ts";
 import { addDevRun } from "./dev_run.ts";
 import type { OwnAnswer } from "./node_fields.ts";
 
-const UP_MS = 30_000;
+const UP_MS = 60_000;
 const DOWN_MS = 30_000;
 
 interface DevFlags {
@@ -157,6 +158,7 @@ async function keep(flags: DevFlags): Promise<void> {
       "`ctdbx dev down` stops it",
     );
   }
+  raisePriority();
   writePid(join(home, "keeper.pid"));
   const stopped = new Promise<undefined>((resolve) => {
     for (const name of ["SIGTERM", "SIGINT"] as const) process.once(name, () => resolve(undefined));

@@ -1,40 +1,56 @@
 /**
- * `ctdbx dev run`: a cluster in the foreground, its state and what happens in it; Ctrl-C stops all of it.
+ * `ctdbx dev run`: a cluster in the foreground, the main job on it (cli/dev_job.ts), then what happens in it; Ctrl-C
+ * stops all of it.
  *
- *   nats-server, N nodes ──▶ all well ──▶ cluster status ──▶ events, as they come ──▶ Ctrl-C ──▶ everything is stopped
- *   --once: the same, a change of the leader to look at, the end
+ *   nats-server, N nodes ──▶ all well ──▶ main job ──▶ events, as they come ──▶ Ctrl-C ──▶ everything is stopped
+ *   --once: the same without the events; the exit code says whether the main job was done
  *
  * Does NOT promise: to stop what it started when it is killed with SIGKILL; `ctdbx dev down` finds that.
  */
 
+import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Command } from "commander";
 import { RealHost } from "../../transport/real_host.ts";
+import { CtdbxError } from "../../transport/wire/errors.ts";
 import type { ClusterAnswer } from "../answers.ts";
 import { Daemon } from "../control_client.ts";
+import { hasNodes } from "../config.ts";
 import { declare, type Task } from "../declare.ts";
+import { COUNTERS_DB, mainJob, REGISTRY_DB } from "../dev_job.ts";
+import { jobWorld } from "../dev_job_world.ts";
+import { SHARED } from "../dev_load.ts";
+import { devServiceFile } from "../dev_addresses.ts";
 import { DEV_NODES_MAX, devHome, devNode, keeperOf, KeptCluster } from "../dev_cluster.ts";
 import { ended } from "../ending.ts";
 import { EXIT } from "../exit_codes.ts";
 import { Failure } from "../failure.ts";
 import { progress } from "../progress.ts";
+import { raisePriority } from "../priority.ts";
 import { writePid } from "../processes.ts";
 import { typedCommand } from "../self.ts";
 import type { CommandWorld } from "../world.ts";
 import { whole } from "../world.ts";
 import { rows } from "../result.ts";
+import { wrapped } from "../wrapped.ts";
 import { ResultWriter } from "../result_writer.ts";
 import { int, maybe, text } from "../schema.ts";
 import { plannedCluster, waitUp } from "../dev_up.ts";
-import { askOnce, look } from "./asking.ts";
+import { look } from "./asking.ts";
 import { showCluster, STATUS } from "./cluster.ts";
 import { devOption } from "../home_option.ts";
 import { eventLine } from "./watch.ts";
 
 const UP_MS = 60_000;
-/** With --once: how long the change of the leader is shown, ms. */
-const SHOW_MS = 3000;
+/** The main job needs fifteen seconds; a busy machine some more. After this it hangs, ms. */
+const JOB_MS = 180_000;
+/** Column of what a step says, characters. */
+const STEP_WIDTH = 15;
+/** What a step says is this wide at least, characters. */
+const TEXT_MIN = 60;
+/** Who tells of the steps, where rows are shown. */
+const JOB = "main job";
 
 /** A daemon that has gone is looked for again after so long, ms. */
 const AGAIN_MS = 250;
@@ -48,7 +64,7 @@ interface RunFlags {
 /** What happens at the nodes; people see more than that. */
 const EVENTS = rows({
   wallMs: maybe(int("Time", "when, by the wall clock of the node that tells it", "ms since 1970")),
-  node: text("Node", "name of the node"),
+  node: text("Node", "name of the node; main job: a step of that"),
   what: text("What", "what happened, in a word or two"),
   text: text("Text", "the same with all that is known"),
 });
@@ -56,9 +72,11 @@ const EVENTS = rows({
 /** Adds `ctdbx dev run`. */
 export function addDevRun(dev: Command, world: CommandWorld): void {
   const command = dev.command("run")
-    .description("start it in the foreground and show what happens; Ctrl-C stops all of it")
+    .description(
+      "start it in the foreground, do the main job, show what happens; Ctrl-C stops all of it",
+    )
     .option("--nodes <count>", "how many nodes a new one has (3)", whole(1, DEV_NODES_MAX))
-    .option("--once", "show it, change the leader once, and end");
+    .option("--once", "do the main job, and end: 0 when all was as promised");
   const timeout = { text: "stop all of it after so long" };
   declare<RunFlags>(devOption(command), world, { result: EVENTS, timeout }, run);
 }
@@ -74,6 +92,7 @@ async function run(task: Task<RunFlags>): Promise<void> {
     );
   }
   const plan = await plannedCluster(home, flags.nodes);
+  raisePriority();
   writePid(join(home, "keeper.pid"));
   const asked = ended(signal);
   const cluster = new KeptCluster(home, plan);
@@ -109,14 +128,70 @@ async function show(
     bar.end();
   }
   await status(task, home);
-  if (!once) say(task, hints(home));
+  await job(task, home, nodes);
+  if (once) return;
+  say(task, hints(home));
   const end = watchAll(task, home, nodes);
   try {
-    if (once) await changeLeader(task, home);
-    else await cluster.keep((text) => say(task, `${text}\n`));
+    await cluster.keep((text) => say(task, `${text}\n`));
   } finally {
     end();
   }
+}
+
+/** The main job, with an end in any case. Throws Failure with what has failed. */
+async function job(task: Task<RunFlags>, home: string, nodes: number): Promise<void> {
+  // It stays, so that people may look at it; each run makes it anew.
+  const folder = join(home, "samba");
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { mode: 0o700 });
+  let step = "at its first step";
+  const tell = (name: string, lines: readonly string[]): void => {
+    step = `after "${name}"`;
+    showStep(task, name, lines);
+  };
+  const work = mainJob(jobWorld(task.world, { home, nodes, folder, tell }));
+  work.catch(() => {});
+  const over = new AbortController();
+  const late = sleep(JOB_MS, undefined, { signal: over.signal }).then(() => {
+    throw new Failure(
+      EXIT.other,
+      `The main job has failed ${step}: it has not ended after ${JOB_MS / 1000} s`,
+      `the nodes' logs are in ${home}`,
+    );
+  });
+  try {
+    await Promise.race([work, late]);
+  } catch (error) {
+    if (!(error instanceof CtdbxError)) throw error;
+    const why = `The main job has failed ${step}: ${error.message}`;
+    throw new Failure(EXIT.other, why, hintFor(error, home));
+  } finally {
+    over.abort();
+    late.catch(() => {});
+  }
+}
+
+/** What to do about a job that has failed. A cluster that an older version made needs a decision first. */
+export function hintFor({ code }: CtdbxError, home: string): string {
+  if (code !== "version") return `the nodes' logs are in ${home}`;
+  const at = `--home ${home}`;
+  return `an older version made this cluster: \`ctdbx dev down --remove ${at}\` forgets it; to keep it: ` +
+    `\`ctdbx dev up ${at}\`, \`ctdbx cluster upgrade --finalize ${at}\`, \`ctdbx dev down ${at}\``;
+}
+
+/** A step of the main job: its name beside its first line; a row where rows are wanted. */
+function showStep(task: Task<RunFlags>, name: string, lines: readonly string[]): void {
+  const { out } = task;
+  if (out.isTable) {
+    const width = Math.max(TEXT_MIN, task.world.terminal.columns - STEP_WIDTH);
+    const all = lines.flatMap((line) => wrapped(line, width))
+      .map((line, at) => `${(at === 0 ? name : "").padEnd(STEP_WIDTH)}${line}\n`);
+    return say(task, `${all.join("")}\n`);
+  }
+  const text = lines.map((line) => line.trim()).join("; ");
+  out.row({ wallMs: Date.now(), node: JOB, what: name, text });
+  out.flush();
 }
 
 /** Shows what each node says of itself; a node that goes is asked again when it is back. */
@@ -163,21 +238,38 @@ function tell({ out }: Task<RunFlags>, event: unknown): void {
 }
 
 function hints(home: string): string {
-  const command = (words: string): string => `  ${typedCommand()} ${words} --home ${home}\n`;
-  return `
-In a second terminal:
-${command("cluster status")}${command("dev chaos kill leader")}${
-    command("dev chaos pause leader 5s")
-  }${command("dev chaos partition n1 10s")}${command("leader show --why")}
+  // Without --home, commands ask the cluster in the usual place.
+  const isUsual = home === devHome(undefined) && !hasNodes();
+  const where = isUsual ? "" : ` --home ${home}`;
+  const command = (words: string): string =>
+    `  ${typedCommand()} ${words}${words.startsWith("tdb ") ? "" : where}\n`;
+  const groups = {
+    "Look, in a second terminal": [
+      "db ls",
+      `db traverse ${REGISTRY_DB} --limit 5`,
+      `tdb info ${join(home, "samba", "state", "registry.tdb")}`,
+      `rec get ${COUNTERS_DB} ${SHARED}`,
+      `rec where ${COUNTERS_DB} ${SHARED}`,
+      "ip ls",
+    ],
+    "Change something, and follow it": [
+      `rec watch ${COUNTERS_DB} hello`,
+      `rec put ${COUNTERS_DB} hello world`,
+      `rec call ${COUNTERS_DB} visitors incr 1`,
+    ],
+    "Break something": [
+      "dev chaos kill leader",
+      "dev chaos pause n1 5s",
+      "dev chaos partition n2 10s",
+      "recovery report",
+      "cluster explain",
+    ],
+  };
+  const all = Object.entries(groups).map(([title, list]) =>
+    `${title}:\n${list.map(command).join("")}`
+  );
+  all.push(`  rm ${devServiceFile(home, 0)}   # the check of n0 fails, its addresses move\n`);
+  return `${all.join("")}Write a program of your own: docs/GUIDE.md
 What happens, as it happens (Ctrl-C stops all of it):
 `;
-}
-
-/** Something to look at: the leader gives the lead to another. */
-async function changeLeader(task: Task<RunFlags>, home: string): Promise<void> {
-  say(task, "\nThe leader is asked to let another lead:\n");
-  const seen = new Promise((resolve) => setTimeout(resolve, SHOW_MS));
-  await askOnce(devNode(home, 0), "leader yield", { why: "to show it" });
-  await seen;
-  await status(task, home);
 }

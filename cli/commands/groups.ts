@@ -29,6 +29,7 @@ export const GROUPS: readonly Group[] = [
       const cluster = (await import("./cluster.ts")).addClusterCommands(program, world);
       (await import("./explain.ts")).addClusterExplain(cluster, world);
       (await import("./cluster_members.ts")).addClusterMemberCommands(cluster, world);
+      (await import("./cluster_force.ts")).addClusterForceCommand(cluster, world);
     },
   },
   {
@@ -64,6 +65,114 @@ export const GROUPS: readonly Group[] = [
     },
   },
   {
+    name: "db",
+    about: "the databases of the cluster",
+    add: async (program, world) => {
+      const db = (await import("./db.ts")).addDbCommands(program, world);
+      (await import("./db_change.ts")).addDbChangeCommands(db, world);
+      (await import("./db_records.ts")).addDbRecordCommands(db, world);
+      (await import("./db_import.ts")).addDbImportCommand(db, world);
+      (await import("./db_export.ts")).addDbExportCommand(db, world);
+      (await import("./db_backup.ts")).addDbBackupCommands(db, world);
+      (await import("./db_restore.ts")).addDbRestoreCommand(db, world);
+      (await import("./db_trash.ts")).addDbTrashCommands(db, world);
+      (await import("./db_check.ts")).addDbCheckCommands(db, world);
+      (await import("./db_seqnum.ts")).addDbSeqnumCommand(db, world);
+      (await import("./db_force.ts")).addDbForceCommand(db, world);
+      (await import("./db_lost.ts")).addDbLostCommands(db, world);
+      (await import("./db_adopt.ts")).addDbAdoptCommand(db, world);
+    },
+  },
+  {
+    name: "rec",
+    about: "records of databases",
+    add: async (program, world) => {
+      const rec = (await import("./rec.ts")).addRecCommands(program, world);
+      (await import("./rec_work.ts")).addRecWorkCommands(rec, world);
+      (await import("./rec_watch.ts")).addRecWatchCommand(rec, world);
+      (await import("./rec_where.ts")).addRecWhereCommands(rec, world);
+      (await import("./rec_pin.ts")).addRecPinCommand(rec, world);
+    },
+  },
+  {
+    name: "tx",
+    about: "transactions of persistent and replicated databases",
+    add: async (program, world) => {
+      (await import("./tx.ts")).addTxCommands(program, world);
+    },
+  },
+  {
+    name: "glock",
+    about: "locks of the cluster, by name",
+    add: async (program, world) => {
+      (await import("./glock.ts")).addGlockCommands(program, world);
+    },
+  },
+  {
+    name: "lease",
+    about: "one copy of a command in the whole cluster",
+    add: async (program, world) => {
+      (await import("./lease.ts")).addLeaseCommands(program, world);
+    },
+  },
+  {
+    name: "msg",
+    about: "messages between programs",
+    add: async (program, world) => {
+      (await import("./msg.ts")).addMsgCommands(program, world);
+    },
+  },
+  {
+    name: "ip",
+    about: "the public addresses",
+    add: async (program, world) => {
+      (await import("./ip.ts")).addIpCommands(program, world);
+    },
+  },
+  {
+    name: "iface",
+    about: "interfaces of public addresses",
+    add: async (program, world) => {
+      (await import("./iface.ts")).addIfaceCommands(program, world);
+    },
+  },
+  {
+    name: "resource",
+    about: "what programs of the cluster own",
+    add: async (program, world) => {
+      (await import("./resource.ts")).addResourceCommands(program, world);
+    },
+  },
+  {
+    name: "recovery",
+    about: "what a change of the view means for records",
+    add: async (program, world) => {
+      const recovery = (await import("./recovery.ts")).addRecoveryCommands(program, world);
+      (await import("./recovery_explain.ts")).addRecoveryExplain(recovery, world);
+    },
+  },
+  {
+    name: "tunable",
+    about: "values that are set while it runs",
+    add: async (program, world) => {
+      (await import("./tunable.ts")).addTunableCommands(program, world);
+    },
+  },
+  {
+    name: "event",
+    about: "event scripts: what they do, and how it went",
+    add: async (program, world) => {
+      (await import("./event.ts")).addEventCommands(program, world);
+    },
+  },
+  {
+    name: "stats",
+    about: "what nodes count",
+    add: async (program, world) => {
+      (await import("./stats.ts")).addStatsCommands(program, world);
+    },
+  },
+  {
     name: "watch",
     about: "show what happens in the cluster, and where, until Ctrl-C",
     add: async (program, world) => {
@@ -85,6 +194,13 @@ export const GROUPS: readonly Group[] = [
     },
   },
   {
+    name: "service",
+    about: "checks of services, and who is told of them",
+    add: async (program, world) => {
+      (await import("./service.ts")).addServiceCommands(program, world);
+    },
+  },
+  {
     name: "metrics",
     about: "a node's metrics, as Prometheus reads them",
     add: async (program, world) => {
@@ -96,6 +212,13 @@ export const GROUPS: readonly Group[] = [
     about: "the daemon of a node",
     add: async (program, world) => {
       (await import("./daemon.ts")).addDaemonCommands(program, world);
+    },
+  },
+  {
+    name: "config",
+    about: "configurations of nodes",
+    add: async (program, world) => {
+      (await import("./config.ts")).addConfigCommands(program, world);
     },
   },
   {
@@ -130,7 +253,8 @@ export const GROUPS: readonly Group[] = [
     name: "bench",
     about: "what the cluster costs on this machine",
     add: async (program, world) => {
-      (await import("./bench.ts")).addClusterBench(program, world);
+      const bench = (await import("./bench.ts")).addClusterBench(program, world);
+      (await import("./bench_records.ts")).addRecordBenches(bench, world);
     },
   },
   {

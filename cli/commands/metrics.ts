@@ -5,6 +5,7 @@
  */
 
 import type { Command } from "commander";
+import { type NotifyRow, type ServiceRow, servicesOf } from "../../actors/services/rows.ts";
 import type { HeartbeatEvent, StatsEvent } from "../../transport/wire/messages/event.ts";
 import { declare, type Task } from "../declare.ts";
 import { object, type RowOf } from "../result.ts";
@@ -32,7 +33,10 @@ async function show({ flags, out }: Task<object, RowOf<typeof TEXT>>): Promise<v
   const { METRICS_TYPE, MetricsText } = await import("../metrics_text.ts");
   const heartbeat = await asked.look("node heartbeat") as HeartbeatEvent;
   const stats = await asked.look("node stats") as StatsEvent;
-  const metrics = await new MetricsText().of({ heartbeat, stats });
+  const rows = await asked.look("service ls") as ServiceRow[];
+  const services = servicesOf(rows, await asked.look("service notify") as NotifyRow[], Infinity);
+  const facts = { heartbeat, stats, ...services === undefined ? {} : { services } };
+  const metrics = await new MetricsText().of(facts);
   if (out.format === "raw") out.raw(metrics);
   else out.object({ type: METRICS_TYPE, text: metrics });
 }

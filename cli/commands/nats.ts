@@ -18,6 +18,7 @@ import { RealDisk } from "../../transport/real_disk.ts";
 import { RealHost } from "../../transport/real_host.ts";
 import type { NatsServer, NatsStart } from "../../transport/real_nats_server.ts";
 import { startNatsServer } from "../../transport/real_nats_server.ts";
+import { onAbort } from "../ending.ts";
 import { EXIT } from "../exit_codes.ts";
 import { Failure, systemFailure, usage } from "../failure.ts";
 import { declare, type Task } from "../declare.ts";
@@ -160,10 +161,7 @@ function show({ out }: ServerTask, start: NatsStart, server: NatsServer): void {
 
 /** Resolves when a signal has come and the server is gone. Throws when it goes by itself. */
 async function stopped(server: NatsServer, signal: AbortSignal): Promise<void> {
-  const asked = new Promise<"asked">((resolve) => {
-    if (signal.aborted) resolve("asked");
-    signal.addEventListener("abort", () => resolve("asked"));
-  });
+  const asked = new Promise<"asked">((resolve) => void onAbort(signal, () => resolve("asked")));
   const first = await Promise.race([asked, server.child.ended]);
   if (first === "asked") return await server.stop();
   const how = first.signal ?? `exit code ${first.code}`;

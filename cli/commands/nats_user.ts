@@ -49,7 +49,7 @@ const REMOVED = object({ name: text("User", "who is let in no more") });
 export function addNatsUserCommands(nats: Command, world: CommandWorld): void {
   const user = nats.command("user").description("who uses the bus beside the nodes");
   declareQuestion<object, User>(
-    user.command("list").description("monitors, clients and operators that are let in"),
+    user.command("list").alias("ls").description("monitors, clients and operators that are let in"),
     world,
     { result: USERS },
     { verbs: ["user list"], data: ([answer]) => answer as User[] },

@@ -57,7 +57,7 @@ const WHICH = "the same as --node; default: ";
 export function addNodeCommands(program: Command, world: CommandWorld): Command {
   const node = program.command("node").description("the nodes of the cluster");
   declareQuestion<object, NodeRow>(
-    node.command("list").description("all nodes, as one of them sees them"),
+    node.command("list").alias("ls").description("all nodes, as one of them sees them"),
     world,
     { result: rows(NODE_FIELDS, { table: NODE_TABLE }) },
     { verbs: ["node list"], data: ([answer]) => requireNodes(answer as NodeRow[]) },

@@ -1,8 +1,9 @@
 /**
- * `ctdbx node enable | disable | stop | continue | drain | ban | unban | role`: what is decided about nodes.
+ * `ctdbx node enable | disable | stop | continue | drain | ban | unban | role | zone`: what is decided about nodes.
  *
  *   disable  stays in, gets no addresses    stop  out of the view until `continue`    drain  in, but home of no slot
  *   ban      out for a time                   role  may it lead? may it be home of slots?
+ *   zone     what fails together with it
  *
  * NODES is a name, a number, several with commas between, or all. With --wait it has come about, not only been decided.
  *
@@ -37,6 +38,7 @@ const CHANGED = rows({
   name: text("Node", "its name"),
   adminFlags: maybe(list("Flags", "what is decided about it now", text("Flag", "a word"))),
   caps: maybe(list("Can be", "what it may be", text("Word", "leader, lmaster"))),
+  zone: maybe(text("Zone", "copies of a database go to different zones first")),
   banMs: maybe(ms("Banned for", "since it was banned; null: it is not")),
   why: maybe(text("Why", "the reason of the ban")),
   error: ERROR,
@@ -46,6 +48,7 @@ const CHANGED = rows({
     "name",
     { name: "adminFlags", text: ({ adminFlags }) => wordsOf(adminFlags, "none") },
     { name: "caps", text: ({ caps }) => wordsOf(caps, "nothing") },
+    { name: "zone", whenSet: true },
     { name: "banMs", whenSet: true },
     { name: "why", whenSet: true },
     { name: "error", whenSet: true },
@@ -148,6 +151,7 @@ export function addNodeChangeCommands(node: Command, world: CommandWorld): void 
   addDrain(node, world, flags);
   addBans(node, world);
   addRole(node, world);
+  addZone(node, world);
 }
 
 type FlagChange = (
@@ -158,7 +162,9 @@ type FlagChange = (
 
 function addDrain(node: Command, world: CommandWorld, flags: FlagChange): void {
   const drain = node.command("drain [nodes]")
-    .description("home of no slot any more, but in the view; --off ends it")
+    .description(
+      "home of no slot and of no public address any more, but in the view; --off ends it",
+    )
     .option("--off", "it may be home of slots again")
     .option("--why <text>", "the reason, for those who read about it later");
   declareChange<WhyFlags & { readonly off?: boolean }>(
@@ -208,6 +214,32 @@ function addRole(node: Command, world: CommandWorld): void {
     { ...CHANGES, waits: "until it is so" },
     role,
   );
+}
+
+interface ZoneFlags extends WhyFlags {
+  readonly in?: string;
+  readonly none?: boolean;
+}
+
+const ZONE_HELP = `
+A zone is a word for what fails together: a rack, a room, a site. Copies of persistent and replicated
+databases go to nodes of different zones first. Copies that are there stay where they are.
+`;
+
+function addZone(node: Command, world: CommandWorld): void {
+  const zone = node.command("zone [nodes]")
+    .description("say what fails together with nodes, so that copies go elsewhere")
+    .option("--in <zone>", "a word: rack1")
+    .option("--none", "nothing is known of it any more")
+    .option("--why <text>", "the reason, for those who read about it later")
+    .addHelpText("after", ZONE_HELP);
+  declareChange<ZoneFlags>(zone, world, undefined, ({ in: word, none }) => {
+    if ((word === undefined) === (none !== true)) {
+      throw usage("Cannot tell the zone: one of --in and --none is to be said", "--in rack1");
+    }
+    const args = word === undefined ? {} : { zone: word };
+    return { verb: "node zone", args, lack: isAnything };
+  });
 }
 
 function addChange(
@@ -270,9 +302,16 @@ async function changeAll(
   throw new Failure(exit, first.message, first.hint);
 }
 
-function changedOf({ pnn, name, adminFlags, caps, ban }: NodeChangedAnswer): Changed {
+function changedOf({ pnn, name, adminFlags, caps, ban, zone }: NodeChangedAnswer): Changed {
   const isBanned = adminFlags.includes("banned");
-  return { pnn, name, adminFlags, caps, ...isBanned ? { banMs: ban?.banMs, why: ban?.why } : {} };
+  return {
+    pnn,
+    name,
+    adminFlags,
+    caps,
+    zone,
+    ...isBanned ? { banMs: ban?.banMs, why: ban?.why } : {},
+  };
 }
 
 /** Waits until a change is seen in the view. Throws Failure (expectation). */

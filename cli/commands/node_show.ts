@@ -57,6 +57,7 @@ const SHOWN = object({
     { name: "role", title: "Role", text: (node) => roleText(node) },
     { name: "adminFlags", text: ({ adminFlags }) => adminFlags.join(", ") || "none" },
     { name: "caps", text: ({ caps }) => caps.join(", ") || "nothing" },
+    "zone",
     "slots",
     "banMs",
     "banWhy",

@@ -24,7 +24,13 @@ export interface Question<F extends object, T extends object> {
   /** Verbs that are asked, each with an answer; those that are asked of others may have no arguments. */
   readonly verbs: readonly string[];
   /** The object, or the rows, that the answers make. Throws Failure when they make none. */
-  readonly data: (answers: readonly unknown[], flags: F & CommonFlags, at?: At) => T | readonly T[];
+  readonly data: (
+    answers: readonly unknown[],
+    flags: F & CommonFlags,
+    at: At | undefined,
+    /** Of the command line. */
+    args: readonly (string | undefined)[],
+  ) => T | readonly T[];
   /** How people see it, of one node; without: as declared. */
   readonly people?: (task: Task<F, T>, data: T | readonly T[], answers: readonly unknown[]) => void;
   /** What is shown without -n, when it is more than the answer of the asked node. */
@@ -40,13 +46,13 @@ export function declareQuestion<F extends object, T extends object>(
   spec: Spec<F, T>,
   question: Question<F, T>,
 ): Command {
-  return declare<F, T>(command, world, { ...spec, asks: "nodes" }, async (task) => {
+  return declare<F, T>(command, world, { ...spec, asks: "nodes" }, async (task, ...args) => {
     const asked = await Asked.of(task.flags);
-    if (task.flags.node !== undefined) return await askNodes(task, asked, question);
+    if (task.flags.node !== undefined) return await askNodes(task, asked, question, args);
     if (question.alone !== undefined) return await question.alone(task, asked);
     const answers: unknown[] = [];
     for (const verb of question.verbs) answers.push(await asked.look(verb));
-    const data = question.data(answers, task.flags);
+    const data = question.data(answers, task.flags, undefined, args);
     if (task.out.isTable && question.people !== undefined) question.people(task, data, answers);
     else if (isList(data)) { for (const row of data) task.out.row(row); }
     else task.out.object(data);
@@ -59,6 +65,7 @@ async function askNodes<F extends object, T extends object>(
   task: Task<F, T>,
   asked: Asked,
   { verbs, data, judge }: Question<F, T>,
+  args: readonly (string | undefined)[],
 ): Promise<void> {
   const rounds: Relayed<unknown>[][] = [];
   for (const verb of verbs) rounds.push(await asked.around(task.flags.node ?? "all", verb));
@@ -72,7 +79,7 @@ async function askNodes<F extends object, T extends object>(
     let error = silent === undefined ? undefined : silent.error ?? "no answer";
     if (error === undefined) {
       try {
-        const made = data(all.map((each) => each?.ok), task.flags, { pnn, name });
+        const made = data(all.map((each) => each?.ok), task.flags, { pnn, name }, args);
         const list = isList(made) ? made : [made];
         found.push(...list);
         for (const row of list) task.out.row({ ...row, ...at });

@@ -76,12 +76,19 @@ export function addCopyCommands(tdb: Command, world: CommandWorld): void {
       )
       .option("--strip-header", "remove the headers, and the records that are only a header")
       .option("--dmaster <pnn>", "node in added headers", whole(0, 4294967295), 0)
-      .option("--rsn <number>", "record sequence number in added headers", wide, 0n)
+      .addOption(rsnOption(0n))
       .option("--force", "replace the target if it exists and nobody holds a lock on it"),
     world,
     spec,
     runConvert,
   );
+}
+
+/** `--rsn`. Help cannot write a bigint by itself, so its default is said in words. */
+export function rsnOption(rsn: bigint): Option {
+  return new Option("--rsn <number>", "record sequence number in added headers")
+    .argParser(wide)
+    .default(rsn, `${rsn}`);
 }
 
 /** A new file like an old one. */

@@ -150,7 +150,7 @@ export function recordRow(
   flags: EncodingFlags & CommonFlags,
 ): RecordRow {
   const wanted = flags.hex ? "hex" : flags.base64 ? "base64" : undefined;
-  const forPeople = flags.output === "table" || flags.output === "csv";
+  const forPeople = flags.output !== "json" && flags.output !== "jsonl";
   if (flags.escaped || (forPeople && wanted === undefined)) {
     return { key: escapeBytes(key), value: escapeBytes(value), encoding: "escaped" };
   }
@@ -242,7 +242,7 @@ async function valueOf(
 }
 
 /** The bytes of a file, or of what else can be read to an end that comes soon enough. */
-function readValue(path: string): Uint8Array {
+export function readValue(path: string): Uint8Array {
   const cannot = `Cannot read ${path}`;
   const pieces: Uint8Array[] = [];
   let size = 0;

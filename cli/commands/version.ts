@@ -20,7 +20,7 @@ const ASK_MS = 2000;
 const RESULT = object({
   version: text("Version", "of ctdbx"),
   commit: maybe(text("Commit", "of the checkout it was built from; ends in + when files differed")),
-  form: word("Form", "how it is packed", ["binary", "bundle", "sources"]),
+  form: word("Form", "how it is packed", ["binary", "bundle", "folder", "sources"]),
   runtime: text("Runtime", "what runs it, with its version"),
   protocol: int("Protocol", "the newest one that a node of it speaks"),
   stateFormat: int("State format", "the newest one of files in a node's state folder"),

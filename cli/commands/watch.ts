@@ -26,7 +26,7 @@ interface WatchFlags extends FeedFlags {
 }
 
 /** What is watched when no topic is named: what does not come every second. */
-const BY_DEFAULT = ["state", "cluster", "audit"];
+const BY_DEFAULT = ["state", "cluster", "audit", "service", "address"];
 
 const EVENT: Field<FeedItem["event"]> = {
   type: "object",

@@ -83,12 +83,13 @@ export interface InvitedAnswer {
   readonly seeds: readonly { readonly nodeId: string; readonly name: string }[];
 }
 
-/** Answer to "node flags", "node ban", "node unban", "node caps". */
+/** Answer to "node flags", "node ban", "node unban", "node caps", "node zone". */
 export interface NodeChangedAnswer {
   readonly pnn: number;
   readonly name: string;
   readonly adminFlags: readonly string[];
   readonly caps: readonly string[];
+  readonly zone?: string;
   readonly ban?: { readonly why: string; readonly banMs: number };
 }
 

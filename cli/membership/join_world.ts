@@ -195,12 +195,18 @@ export class Join {
   }
 
   async #ask(): Promise<void> {
-    const { inviteId } = this.#options.invitation;
-    // The same in each repetition, also after a kill: what was done is answered as done.
-    const verbId = createHash("sha256").update(`join ${inviteId}`).digest("hex").slice(0, 32);
+    const verbId = joinVerbId(this.#options.invitation.inviteId, this.#diskId);
     const connection = await this.#connected();
     await connection.ask("cluster join", { ...this.#args, verbId });
   }
+}
+
+/**
+ * The id of one machine's join, 32 hex digits: the same in each repetition, also after a kill, so that what was done is
+ * answered as done; another one for another disk, or who comes second is told of the first one's join that it is done.
+ */
+export function joinVerbId(inviteId: string, diskId: string): string {
+  return createHash("sha256").update(`join ${inviteId} ${diskId}`).digest("hex").slice(0, 32);
 }
 
 const NOTHING = { answer: undefined, answerTrouble: undefined, skewMs: undefined };

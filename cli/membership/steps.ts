@@ -52,7 +52,7 @@ export async function carryOut(
     await step.work((text) => watcher.say(step, text));
     if (!await step.isDone()) {
       throw new Failure(
-        EXIT.other,
+        EXIT.expectation,
         `Cannot see that it is done: ${step.text}`,
         "run the command again; it goes on where it was",
       );

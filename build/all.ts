@@ -2,25 +2,36 @@
  * `npm test`: sets the machine up, then the gate, then the tests that need real tools and real
  * processes.
  *
- *   setup -> ok -> live (real tools, real clusters) -> swarm, torture (short) -> N passed, N failed
+ *   setup -+-> live: real tools, real clusters, three lanes; it mostly waits -----------+-> N passed, N failed
+ *          '-> unit, swarm, torture, checks: they compute, one lane of less priority ---'
+ *
+ * What depends on no runtime is divided between the two (docs/TESTING.md); `npm test -- --both` runs all on both.
  *
  * Does NOT promise: the long runs; those are `npm run test:long -- NAME`.
  */
 
+import { globSync, rmSync } from "node:fs";
+import { join } from "node:path";
 import process from "node:process";
 import { okSteps } from "./ok.ts";
 import { setUpHere } from "./setup.ts";
-import { conclude, runSteps, testSteps } from "./steps.ts";
+import { conclude, OUT, runSteps, type Step, testSteps } from "./steps.ts";
 
-/** Live tests wait for processes most of the time: some parts run side by side. */
-const LIVE_PARTS = 3;
+/** Processes of live tests for each runtime: many, so that the last ones end together. */
+const LIVE_PARTS = 12;
 
 const startMs = performance.now();
+const isWhole = process.argv.includes("--both");
+// Of a run with other parts.
+for (const path of globSync("{live,swarm,torture}-*.json", { cwd: OUT })) rmSync(join(OUT, path));
 setUpHere();
-// One list: while a runtime still works at the last of one kind, the other lane starts the next.
-const kinds = [
-  ...testSteps("live", LIVE_PARTS),
-  ...["swarm", "torture"].flatMap((kind) => testSteps(kind)),
-];
-const outcomes = await runSteps([...okSteps(), ...kinds]);
+// The types of the tests are checked by tsc: a second checker for them costs a third of its time.
+const gate = okSteps({ isWhole, checksTests: isWhole });
+const isLong = ({ totals }: Step): boolean => totals !== undefined;
+// What computes, the longest first, so that all lanes end together.
+const outcomes = await runSteps(testSteps("live", { parts: LIVE_PARTS, isWhole }), [
+  ...gate.filter(isLong),
+  ...["swarm", "torture"].flatMap((kind) => testSteps(kind, { isWhole })),
+  ...gate.filter((step) => !isLong(step)),
+]);
 process.exitCode = conclude(outcomes, startMs);

@@ -2,8 +2,9 @@
  * Long tests and benchmarks, run by name: `npm run test:long -- NAME [ARGS]`, `npm run bench --
  * NAME [--deno] [ARGS]`.
  *
- * They are programs, not test files: test/long/NAME.ts and test/bench/NAME.ts. With --deno, the
- * same program runs on Bun first and then on Deno. Without a name, lists what there is.
+ * They are programs, not test files: test/long/NAME.ts and test/bench/NAME.ts; dashes in a name count
+ * as underscores. With --deno, the same program runs on Bun first and then on Deno. Without a name,
+ * lists what there is.
  *
  * Does NOT promise: a time limit.
  */
@@ -18,7 +19,7 @@ import { BUN, DENO, ROOT } from "./steps.ts";
 function main([kind = "", ...words]: string[]): number {
   const onDeno = words.includes("--deno");
   const [name, ...args] = words.filter((word) => word !== "--deno");
-  const file = join("test", kind, `${name}.ts`);
+  const file = join("test", kind, `${name?.replaceAll("-", "_")}.ts`);
   if (name === undefined || !existsSync(join(ROOT, file))) {
     if (name !== undefined) console.error(`There is no ${file}`);
     const programs = globSync(`test/${kind}/*.ts`, { cwd: ROOT }).filter((p) =>

@@ -29,7 +29,13 @@ const DOC = "usr/share/doc/ctdbx";
 /** Raised when only the package changed. */
 const REVISION = 1;
 /** Documents of the checkout that go with it. */
-const DOCUMENTS = ["README.md", "docs/*.md", "docs/scripts/*", "docs/grafana/*"];
+const DOCUMENTS = [
+  "README.md",
+  "docs/*.md",
+  "docs/scripts/*",
+  "docs/grafana/*",
+  "docs/examples/*",
+];
 /** Where the completions of each shell are looked for. */
 const COMPLETIONS = {
   bash: "usr/share/bash-completion/completions/ctdbx",

@@ -53,6 +53,12 @@ the folder you stand in.
   \`--nul\` appends the NUL that many of Samba's keys end with. Shown bytes are escaped as
   tdbdump does it and can be typed back with \`--escaped\`. In JSON a record is \`{key,
   value, encoding}\`, encoding \`text\` when both are UTF-8, else \`hex\`.
+- **Records.** \`rec\`, \`msg\`, and \`db\` with traverse, dump, import and export work as a program does:
+  by way of the node of \`--home\`, or with \`--nats SERVERS --cluster NAME --creds KEY\` over NATS
+  alone, from anywhere. \`--timeout\` bounds one operation: then exit code 4 says that it was certainly
+  not done, 5 that it may have been done once; where a whole database is gone through it bounds
+  all of it. An empty value is no record. A traverse is not of one moment: each record that is there
+  all the time comes once.
 - **Output.** \`-o json\` prints exactly one JSON value, whatever happens: \`{"version": 1, "command":
   "node list", "data": ..., "ok": true}\`, or \`"ok": false\` with \`"error": {exit, code, message,
   hint}\` and in \`data\` what there was, else null. \`--schema\` prints its JSON Schema, without doing

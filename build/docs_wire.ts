@@ -10,10 +10,16 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { ENVELOPE, PROTOCOL, REFUSAL_MEANING } from "../transport/wire/envelope.ts";
+import { COMMIT_HEAD_SIZE, COMMIT_PART_HEAD_SIZE } from "../transport/wire/commit_layout.ts";
+import { COMMIT_KIND, SYNC_WHATS, SYNC_WHYS } from "../transport/wire/commit_write.ts";
 import * as limits from "../transport/wire/limits.ts";
 import { DURABLE, IDENTITY } from "../transport/wire/durable.ts";
+import { ABORTS, ACKS, COMMITS, OUTCOMES, STATES } from "../transport/wire/messages/commit.ts";
+import { RECORDS } from "../transport/wire/messages/record.ts";
 import { GROUPS } from "../transport/wire/messages/registry.ts";
 import type { SomeDeclaration } from "../transport/wire/messages/registry.ts";
+import { RECORD_HEAD_SIZE, RECORD_PART_HEAD_SIZE } from "../transport/wire/record_layout.ts";
+import { CALL_WHYS, PATHS, PHASES, RECORD_KIND, RO_WHYS } from "../transport/wire/record_write.ts";
 import { ROOT } from "./steps.ts";
 import { tableText } from "./table.ts";
 
@@ -58,6 +64,14 @@ ${
     ["`ctdbx.<cluster>.all.from.<tag>`", "all nodes"],
     ["`ctdbx.<cluster>.db.<db id>.from.<tag>`", "those interested in a database (8 hex digits)"],
     ["`ctdbx.<cluster>.ask.<tag>.from.<tag>`", "a node, asked by a client"],
+    [
+      "`ctdbx.<cluster>.r.<tag or all>.from.<tag>`",
+      "a node's data thread, or all: records, and messages between programs",
+    ],
+    [
+      "`ctdbx.<cluster>.cl.<tag or any>.from.<tag>`",
+      "a node, or any: frames of a program that uses the bus alone",
+    ],
     ["`ctdbx.<cluster>.ev.<topic>.from.<tag>`", "monitors: events as JSON"],
     ["`ctdbx.<cluster>.ev.cbor.<topic>.from.<tag>`", "monitors: the same as CBOR"],
   ])
@@ -86,6 +100,86 @@ What is refused is counted by its code and by its sender.
 
 ${tableText(["code", "meaning"], Object.entries(REFUSAL_MEANING))}`;
 
+/** How messages about records lie in bytes. */
+const LAYOUT = `## Records of volatile databases
+
+Not CBOR: one binary layout, little endian, without padding, that a receiver takes in one form only. A batch:
+
+${
+  tableText(["byte", "what"], [
+    ["0", "u8 0x52; u8 layout 1; u16 messages, 1 to 256; u32 bytes of the whole batch"],
+    ["8", "cluster id, 16 bytes; sender's node id, 16 bytes"],
+    ["40", "u32 dbId; u64 since; u64 generation"],
+    ["60", "by: u32 pnn, u64 incarnation; to: the same"],
+    [
+      `${RECORD_HEAD_SIZE}`,
+      "messages: u8 kind, then the fields in the order of their declarations",
+    ],
+  ])
+}
+A batch that is longer than the bus takes becomes several. Only a single message that is longer is cut, into parts;
+each has a head:
+
+${
+  tableText(["byte", "what"], [
+    ["0", "u8 0x72; u8 layout 1; u16 0; u32 bytes of the whole batch"],
+    ["8", "cluster id, 16 bytes; sender's node id, 16 bytes"],
+    ["40", "u64 id, the same for all parts; u32 part, from 0; u32 parts, 2 or more"],
+    [`${RECORD_PART_HEAD_SIZE}`, "bytes i\\*n/p to (i+1)\\*n/p of the batch, each rounded down"],
+  ])
+}
+- \`u64\` has 8 bytes, \`u32\` 4, and 2 where its declared limit is below 65536.
+- A text is a u16 size and a byte for each character; bytes are a u32 size and the bytes; a list is a u16 count and the
+  items.
+- All flags of a record, and whether its optional fields are there, are one byte in the place of the first of them: bit
+  0 is the first one. All other bits are 0.
+- A word is a u8: its number, from 0. \`path\`: ${PATHS.join(", ")}. \`phase\`: ${
+  PHASES.join(", ")
+}. \`why\` of
+  ro_no: ${RO_WHYS.join(", ")}; of call_no: ${CALL_WHYS.join(", ")}.
+
+${tableText(["kind", "message"], Object.entries(RECORD_KIND).map(([kind, n]) => [`${n}`, kind]))}`;
+
+/** How messages about commits lie in bytes. */
+const COMMIT_LAYOUT = `## Commits of persistent and replicated databases
+
+As messages about records, with other heads. A batch:
+
+${
+  tableText(["byte", "what"], [
+    ["0", "u8 0x54; u8 layout 1; u16 messages, 1 to 256; u32 bytes of the whole batch"],
+    ["8", "cluster id, 16 bytes; sender's node id, 16 bytes"],
+    ["40", "u32 dbId; u64 since"],
+    ["52", "by: u32 pnn, u64 incarnation"],
+    [
+      `${COMMIT_HEAD_SIZE}`,
+      "messages: u8 kind, then the fields in the order of their declarations",
+    ],
+  ])
+}
+A part of a batch of one message that is longer than the bus takes:
+
+${
+  tableText(["byte", "what"], [
+    ["0", "u8 0x74; u8 layout 1; u16 0; u32 bytes of the whole batch"],
+    ["8", "cluster id, 16 bytes; sender's node id, 16 bytes"],
+    ["40", "u64 id, the same for all parts; u32 part, from 0; u32 parts, 2 or more"],
+    [`${COMMIT_PART_HEAD_SIZE}`, "bytes i\\*n/p to (i+1)\\*n/p of the batch, each rounded down"],
+  ])
+}
+- Numbers, texts, bytes, lists, flags and words are as above, but of lists only \`ranges\` has a u16 count: \`reads\`,
+  \`writes\` and \`entries\` have a u32 one.
+- Entries lie one after the other, each as \`transport/wire/commit/entry.ts\` says, with its size, its checksum and
+  its chain.
+- Words: \`outcome\` of result: ${OUTCOMES.join(", ")}; \`code\`: ${ABORTS.join(", ")}.
+  \`state\`: ${STATES.join(", ")}.
+  \`outcome\` of appended: ${ACKS.join(", ")}. \`what\`: ${
+  SYNC_WHATS.join(", ")
+}. \`why\` of sync_no:
+  ${SYNC_WHYS.join(", ")}.
+
+${tableText(["kind", "message"], Object.entries(COMMIT_KIND).map(([kind, n]) => [`${n}`, kind]))}`;
+
 /** The page as the declarations say it now. */
 export function wirePage(): string {
   const records = new Map<string, Schema>();
@@ -93,6 +187,9 @@ export function wirePage(): string {
   for (const { title, declarations } of GROUPS) {
     parts.push(`## ${title}\n`);
     for (const declaration of declarations) parts.push(messageText(declaration, records));
+  }
+  for (const [layout, declaration] of [[LAYOUT, RECORDS], [COMMIT_LAYOUT, COMMITS]] as const) {
+    parts.push(layout, messageText(declaration as SomeDeclaration, records));
   }
   parts.push("## On disk\n");
   for (const declaration of [IDENTITY, DURABLE] as unknown as SomeDeclaration[]) {

@@ -1,9 +1,9 @@
 /**
  * The first thing every npm script runs: plain Node, because nothing else is there yet.
  *
- * Installs the npm packages when they are absent or not those of package-lock.json, sees to it that
- * the real binaries of Bun and Deno are in place (npm may refuse to run their install scripts), and
- * hands over.
+ * Installs the npm packages when they are absent or not those of package-lock.json (an `npm ci` by
+ * hand is as good), sees to it that the real binaries of Bun and Deno are in place (npm may refuse
+ * to run their install scripts), and hands over.
  *
  *   node build/first.mjs [--deno] FILE ARGS...      FILE on Bun, or `deno FILE ARGS...`
  *
@@ -24,6 +24,9 @@ export const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 /** Says which lock file the packages were installed from, and on which kind of machine. */
 const STAMP = join(ROOT, "node_modules", ".ctdbx-installed");
 
+/** What npm itself has written down at the end of its last installation. */
+const BY_NPM = join(ROOT, "node_modules", ".package-lock.json");
+
 /** Where each runtime's package keeps its binary, and the script that puts it there. */
 const RUNTIMES = {
   bun: { binary: "bun/bin/bun.exe", install: "bun/install.js" },
@@ -37,7 +40,7 @@ const RUNTIMES = {
 export function ready(runtime) {
   const wanted = `${lockHash()} ${process.platform}-${process.arch}\n`;
   if (!existsSync(STAMP) || readFileSync(STAMP, "utf8") !== wanted) {
-    install();
+    if (!isInstalled(read(join(ROOT, "package-lock.json")), read(BY_NPM))) install();
     for (const name of Object.keys(RUNTIMES)) settle(name);
     writeFileSync(STAMP, wanted);
   }
@@ -58,6 +61,31 @@ export function handOver(binary, args, cwd) {
 
 function lockHash() {
   return createHash("sha256").update(readFileSync(join(ROOT, "package-lock.json"))).digest("hex");
+}
+
+/**
+ * Are the packages that npm has installed those of the lock file? Both are texts of lock files; what
+ * is optional (the binaries of other machines) may be absent.
+ */
+export function isInstalled(lock, installed) {
+  if (lock === undefined || installed === undefined) return false;
+  try {
+    const [wanted, there] = [lock, installed].map((text) => JSON.parse(text).packages);
+    const same = (path) =>
+      there[path].version === wanted[path].version &&
+      there[path].integrity === wanted[path].integrity;
+    return Object.keys(there).every((path) => Object.hasOwn(wanted, path)) &&
+      Object.keys(wanted).every((path) =>
+        path === "" || (Object.hasOwn(there, path) ? same(path) : wanted[path].optional === true)
+      );
+  } catch {
+    // It was cut, or is of another kind: npm makes it anew.
+    return false;
+  }
+}
+
+function read(path) {
+  return existsSync(path) ? readFileSync(path, "utf8") : undefined;
 }
 
 function install() {

@@ -34,7 +34,12 @@ export interface Packed {
 }
 
 /** Packs the program into `out`, which is replaced in one step. Throws with the bundler's own text. */
-export function pack(build: Build, more: readonly string[], out: string): Packed {
+export function pack(
+  build: Build,
+  more: readonly string[],
+  out: string,
+  main: string = MAIN,
+): Packed {
   mkdirSync(dirname(out), { recursive: true });
   // In a folder of its own, under its own name: the name goes into the program, and is seen in traces.
   const folder = mkdtempSync(join(dirname(out), ".pack-"));
@@ -42,12 +47,12 @@ export function pack(build: Build, more: readonly string[], out: string): Packed
   const define = ["--define", `CTDBX_BUILD=${JSON.stringify(build)}`];
   const result = spawnSync(
     PACKER,
-    ["build", ...OPTIONS, ...more, ...define, MAIN, "--outfile", made],
+    ["build", ...OPTIONS, ...more, ...define, main, "--outfile", made],
     { cwd: ROOT, encoding: "utf8" },
   );
   try {
     if (result.error !== undefined) throw result.error;
-    if (result.status !== 0) throw new Error(`Cannot pack ${MAIN}: ${result.stderr.trim()}`);
+    if (result.status !== 0) throw new Error(`Cannot pack ${main}: ${result.stderr.trim()}`);
     renameSync(made, out);
   } finally {
     rmSync(folder, { recursive: true, force: true });

@@ -16,7 +16,8 @@ import { dirname, join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { sum, totalsLine } from "../test/ledger.ts";
-import type { Totals } from "../test/ledger.ts";
+import type { RunResult, Said, Totals } from "../test/ledger.ts";
+import { divide, readTestSeconds } from "./test_times.ts";
 
 /** The checkout. */
 export const ROOT: string = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -27,9 +28,16 @@ export const BUN: string = process.execPath;
 /** build/first.mjs sees to it that it is there. */
 export const DENO: string = join(ROOT, "node_modules/deno/deno");
 /** A step that runs longer is killed and counts as failed. */
-const STEP_LIMIT_MS = 480_000;
+const STEP_LIMIT_MS = 900_000;
 /** Steps at a time: one for each of two cores, and one more, since live tests mostly wait. */
 const LANES = 3;
+/** How nice what computes is to those that mostly wait: it gets what they leave, and a share of the rest. */
+const NICENESS = 5;
+
+/** Lines of an error that are said again at the end. */
+const ERROR_LINES = 20;
+/** Lines that are said again of a step that keeps no counts. */
+const LAST_LINES = 8;
 
 /** One program to run. */
 export interface Step {
@@ -47,46 +55,70 @@ export interface Outcome {
   readonly totals: Totals;
   /** Why tests were skipped, one line each. */
   readonly skipped: readonly string[];
+  /** What failed, each with the first lines of its error: said again at the very end. */
+  readonly failures: readonly string[];
+}
+
+/** How a kind of tests is run. */
+export interface TestPlan {
+  /** Processes of each runtime, one after another or beside each other; 1 unless told. */
+  readonly parts?: number;
+  /** Each runtime runs all tests, also those that depend on neither. */
+  readonly isWhole?: boolean;
 }
 
 /** A kind of tests on both runtimes, each in so many parts; no step when there is no such file. */
-export function testSteps(kind: string, parts = 1): Step[] {
-  if (kind !== "unit" && globSync(`test/${kind}/**/*.test.ts`, { cwd: ROOT }).length === 0) {
-    return [];
-  }
+export function testSteps(kind: string, { parts = 1, isWhole = false }: TestPlan = {}): Step[] {
+  const files = kind === "unit" ? [] : globSync(`test/${kind}/**/*.test.ts`, { cwd: ROOT });
+  if (kind !== "unit" && files.length === 0) return [];
+  const seconds = readTestSeconds();
   const runtimes: [string, string[]][] = [["bun", [BUN]], ["deno", [DENO, "run", "-A"]]];
-  const numbers = Array.from({ length: parts }, (_, index) => index + 1);
-  return numbers.flatMap((number) =>
-    runtimes.map(([runtime, start]) => {
-      const [part, words] = parts === 1
-        ? ["", []]
-        : [` ${number}`, ["--part", `${number}/${parts}`]];
+  const steps = runtimes.map(([runtime, start]) =>
+    (parts === 1 ? [[]] : divide(files, parts, seconds[runtime])).map((chosen, index) => {
+      const part = parts === 1 ? "" : ` ${index + 1}`;
       const totals = join(OUT, `${kind}-${runtime}${part.replace(" ", "-")}.json`);
-      const command = [...start, "test/run.ts", "--only", kind, ...words, "--totals", totals];
+      const words = [...(isWhole ? [] : ["--shared"]), "--totals", totals, ...chosen];
+      const command = [...start, "test/run.ts", "--only", kind, ...words];
       return { name: `${kind}${part} on ${runtime}`, command, totals };
     })
   );
+  return Array.from(
+    { length: parts },
+    (_, index) => steps.flatMap((list) => list.slice(index, index + 1)),
+  ).flat();
 }
 
-/** Runs steps in order, LANES at a time; prints a line for each. */
-export async function runSteps(steps: readonly Step[]): Promise<Outcome[]> {
+/**
+ * Runs steps in order, LANES at a time; prints a line for each. What is in `background` runs beside them, one at a time
+ * and with less priority, for it computes all the time; and like the others when those are done.
+ */
+export async function runSteps(
+  steps: readonly Step[],
+  background: readonly Step[] = [],
+): Promise<Outcome[]> {
   mkdirSync(OUT, { recursive: true });
-  const waiting = [...steps];
+  const [front, back] = [[...steps], [...background]];
   const outcomes: Outcome[] = [];
-  const lane = async () => {
-    for (let step = waiting.shift(); step !== undefined; step = waiting.shift()) {
-      outcomes.push(await runStep(step));
+  const lane = async (next: () => Step | undefined, before: readonly string[]) => {
+    for (let step = next(); step !== undefined; step = next()) {
+      outcomes.push(await runStep(step, before));
     }
   };
-  await Promise.all(Array.from({ length: LANES }, lane));
+  const lanes = Array.from({ length: LANES }, () => lane(() => front.shift() ?? back.shift(), []));
+  const nice = ["nice", "-n", String(NICENESS)];
+  await Promise.all([...lanes, lane(() => front.length > 0 ? back.shift() : undefined, nice)]);
   return outcomes;
 }
 
-/** Prints what was skipped and the sum as the last line. Returns the exit code. */
+/** Prints what was skipped, what failed, and the sum as the last line. Returns the exit code. */
 export function conclude(outcomes: readonly Outcome[], startMs: number): number {
   const skipped = new Set(outcomes.flatMap((outcome) => outcome.skipped));
   for (const line of skipped) console.log(`skipped  ${line}`);
   const failed = outcomes.filter((outcome) => outcome.totals.failed > 0);
+  // Again, and last: whoever has only the end of a long output shall know what to look at.
+  for (const { step, failures } of failed) {
+    for (const text of failures) console.log(`FAILED  ${step.name}  ${text}`);
+  }
   if (failed.length > 0) console.log(`failed: ${failed.map(({ step }) => step.name).join(", ")}`);
   console.log(`${((performance.now() - startMs) / 1000).toFixed(1)} s in all`);
   const totals = sum(outcomes.map((outcome) => outcome.totals));
@@ -94,35 +126,50 @@ export function conclude(outcomes: readonly Outcome[], startMs: number): number 
   return totals.failed === 0 && totals.passed > 0 ? 0 : 1;
 }
 
-async function runStep(step: Step): Promise<Outcome> {
+/** Runs one step; `before` are words before its command. */
+async function runStep(step: Step, before: readonly string[]): Promise<Outcome> {
   const startMs = performance.now();
   if (step.totals !== undefined) rmSync(step.totals, { force: true });
-  const { code, output } = await runCommand(step.command);
-  const { totals, skipped } = count(step, code);
+  const { code, output } = await runCommand([...before, ...step.command]);
+  const shown = output.trimEnd().split("\n").filter((line) => step.show?.test(line) ?? true);
+  const outcome = outcomeOf(step, code, shown);
+  const { totals } = outcome;
   const seconds = ((performance.now() - startMs) / 1000).toFixed(1).padStart(6);
   const counts = step.totals === undefined ? "" : `   ${totalsLine(totals)}`;
   const mark = totals.failed === 0 ? "ok  " : "FAIL";
   console.log(`${mark}  ${step.name.padEnd(18)}${seconds} s${counts}`);
-  if (totals.failed > 0) {
-    const lines = output.trimEnd().split("\n");
-    console.log(lines.filter((line) => step.show?.test(line) ?? true).join("\n"));
-  }
-  return { step, totals, skipped };
+  if (totals.failed > 0) console.log(shown.join("\n"));
+  return outcome;
 }
 
-function count(step: Step, code: number): { totals: Totals; skipped: string[] } {
+function outcomeOf(step: Step, code: number, output: readonly string[]): Outcome {
+  const end = `its last lines\n${firstLines(output.slice(-LAST_LINES).join("\n"))}`;
   if (step.totals !== undefined && existsSync(step.totals)) {
-    const { reasons, ...totals } = JSON.parse(readFileSync(step.totals, "utf8"));
+    const { passed, failed, skipped, skips, failures } = JSON.parse(
+      readFileSync(step.totals, "utf8"),
+    ) as RunResult;
+    const texts = failures.map(saidText);
     // A process that fails after it has counted has still failed.
-    if (code !== 0 && totals.failed === 0) totals.failed = 1;
-    return { totals, skipped: reasons.map(skipLine) };
+    const isLate = code !== 0 && failed === 0;
+    return {
+      step,
+      totals: { passed, failed: isLate ? 1 : failed, skipped },
+      skipped: skips.map(({ file, name, text }) => `${file}  ${name}: ${text}`),
+      failures: isLate ? [...texts, end] : texts,
+    };
   }
   const failed = code === 0 && step.totals === undefined ? 0 : 1;
-  return { totals: { passed: 1 - failed, failed, skipped: 0 }, skipped: [] };
+  const totals = { passed: 1 - failed, failed, skipped: 0 };
+  return { step, totals, skipped: [], failures: failed === 0 ? [] : [end] };
 }
 
-function skipLine(entry: { file: string; name: string; reason: string }): string {
-  return `${entry.file}  ${entry.name}: ${entry.reason}`;
+function saidText({ file, name, text }: Said): string {
+  return `${file}  ${name}\n${firstLines(text)}`;
+}
+
+/** The first lines of a text, indented. */
+function firstLines(text: string): string {
+  return text.trimEnd().split("\n").slice(0, ERROR_LINES).map((line) => `      ${line}`).join("\n");
 }
 
 function runCommand(command: readonly string[]): Promise<{ code: number; output: string }> {

@@ -22,8 +22,12 @@ export interface Case {
 export interface FileRecord {
   readonly path: string;
   readonly cases: Case[];
-  /** Tests declared, those that the name filter leaves out included. */
+  /** Tests declared, those that are left out here included. */
   declared: number;
+  /** Turns that the runtimes have taken, so far: each is a test, or a suite. */
+  turns: number;
+  /** Tests that are the other runtime's. */
+  elsewhere: number;
   /** Suites that were made but not yet `.run()`; each one's text is its title. */
   readonly open: Set<object>;
 }
@@ -35,33 +39,66 @@ export interface Totals {
   skipped: number;
 }
 
+/** One test with what is said about it: why it was skipped, or how it failed. */
+export interface Said {
+  readonly file: string;
+  readonly name: string;
+  readonly text: string;
+}
+
+/** What a run of test/run.ts leaves for build/. */
+export interface RunResult extends Totals {
+  readonly skips: readonly Said[];
+  readonly failures: readonly Said[];
+  /** Wall time of each file, seconds. */
+  readonly seconds: Readonly<Record<string, number>>;
+}
+
 /** Told when a test begins and ends, so that one that never yields can be named and killed. */
 export interface Watch {
   begin(name: string, limitMs: number): void;
   end(): void;
 }
 
+/** Which of two runs that share the work this is: Bun's is 0, Deno's 1. */
+export type Turn = 0 | 1;
+
 /** Longest time of one test unless it says otherwise: limit() in test/limit.ts. */
-export const LIMIT_MS = 30_000;
+export const LIMIT_MS = 60_000;
 
 /** Where test/run.ts leaves its ledger on globalThis; absent when a test file is run by hand. */
 export const LEDGER = Symbol.for("ctdbx.test.ledger");
+
+/** The ledger of test/run.ts; undefined outside of it. */
+export function runningLedger(): Ledger | undefined {
+  return (globalThis as { [LEDGER]?: Ledger })[LEDGER];
+}
 
 /** The results of one run of test/run.ts. */
 export class Ledger {
   readonly files: FileRecord[] = [];
   readonly watch: Watch;
   readonly #filter: string | undefined;
+  readonly #turn: Turn | undefined;
   #running: Case | undefined;
 
-  constructor(watch: Watch, filter: string | undefined) {
+  /** With a `turn`, this is one of two runs that share the work: test/limit.ts and test/suite.ts say which. */
+  constructor(watch: Watch, filter: string | undefined, turn?: Turn) {
     this.watch = watch;
     this.#filter = filter;
+    this.#turn = turn;
   }
 
   /** Starts the record of a file; what is declared from here on belongs to it. */
   file(path: string): FileRecord {
-    const record = { path, cases: [], declared: 0, open: new Set<object>() };
+    const record = {
+      path,
+      cases: [],
+      declared: 0,
+      turns: 0,
+      elsewhere: 0,
+      open: new Set<object>(),
+    };
     this.files.push(record);
     return record;
   }
@@ -73,14 +110,40 @@ export class Ledger {
     return last;
   }
 
-  /** Enters a test; undefined when the name filter leaves it out. */
-  declare(suite: string, name: string): Case | undefined {
+  /** Enters a test; undefined when it is the other run's, or the name filter leaves it out. */
+  declare(suite: string, name: string, isMine = true): Case | undefined {
     this.current().declared += 1;
+    if (!isMine) {
+      this.current().elsewhere += 1;
+      return undefined;
+    }
     const full = `${this.current().path} ${suite} ${name}`.toLowerCase();
     if (this.#filter !== undefined && !full.includes(this.#filter.toLowerCase())) return undefined;
     const entry: Case = { suite, name };
     this.current().cases.push(entry);
     return entry;
+  }
+
+  /** Does another runtime run the same files, with what this one leaves out? */
+  get isShared(): boolean {
+    return this.#turn !== undefined;
+  }
+
+  /** The next turn of the current file, in which one of two runs that share the work has something: is it this one? */
+  takesTurn(): boolean {
+    return this.isMine(this.current().turns++);
+  }
+
+  /**
+   * Is number `index` of the current file this run's? One of each two is, now the first, now the second (the sequence
+   * of Thue and Morse: 0110 1001), so that a loop over two kinds gives each run both. Nor do all files begin alike.
+   */
+  isMine(index: number): boolean {
+    if (this.#turn === undefined) return true;
+    let sum = 0;
+    for (const letter of this.current().path) sum += letter.charCodeAt(0);
+    for (let bits = index; bits > 0; bits >>>= 1) sum += bits & 1;
+    return sum % 2 === this.#turn;
   }
 
   /**
@@ -138,14 +201,16 @@ export function totalsLine({ passed, failed, skipped }: Totals): string {
   return `${passed} passed, ${failed} failed${skipped === 0 ? "" : `, ${skipped} skipped`}`;
 }
 
-/** Message, what was expected, and stack of whatever was thrown. */
+/** Message, what was expected, and stack of whatever was thrown: the message first, for it says what it is about. */
 export function errorText(cause: unknown): string {
   if (!(cause instanceof Error)) return `thrown: ${String(cause)}`;
   const { details } = cause as { details?: unknown };
+  const head = `${cause.name}: ${cause.message}`;
   const stack = cause.stack ?? "";
-  // Bun's stack starts with the message, too; Deno's always does.
-  const head = stack.includes(cause.message) ? "" : `${cause.name}: ${cause.message}\n`;
   const seen = typeof details === "string" && details !== "" ? `${details}\n` : "";
   const under = cause.cause === undefined ? "" : `\ncaused by ${errorText(cause.cause)}`;
-  return `${head}${seen}${stack}${under}`;
+  // Stacks begin with the message on Deno, and mostly on Bun; sometimes under another name.
+  const at = stack.indexOf(cause.message);
+  const rest = at < 0 ? stack : stack.slice(at + cause.message.length).replace(/^\n/, "");
+  return `${head}\n${seen}${rest}${under}`;
 }

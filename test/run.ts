@@ -1,11 +1,14 @@
 /**
  * The test runner: one process per runtime, the same files on both.
  *
- *   bun test/run.ts [--only KIND,...] [--part I/N] [--name TEXT] [--totals FILE] [PATHS...]
+ *   bun test/run.ts [--only KIND,...] [--part I/N] [--name TEXT] [--shared] [--totals FILE] [PATHS...]
  *   deno run -A test/run.ts ...
  *
  * KIND: unit (all but the next ones), live, swarm, torture. --name: text in path, suite or test name.
- * --part 1/3: of the files chosen every third, from the first. --totals: writes the sums as JSON.
+ * --part 1/3: of the files chosen every third, from the first. --totals: writes the sums, what failed and the files'
+ * times as JSON.
+ * Processes that live tests start run from a folder (build/folder.ts), unless CTDBX_PROGRAM names another program.
+ * --shared: another runtime runs the same files, and what `test.either` and `share` name is divided between the two.
  * The last line is `N passed, N failed`; exit code 1 when anything failed or nothing ran.
  *
  * Does NOT promise: separation of files; they share one process, so that the pinned Memory is
@@ -17,7 +20,8 @@ import { dirname, join, relative, resolve } from "node:path";
 import process from "node:process";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { Worker } from "node:worker_threads";
-import type { Case, FileRecord, Totals, Watch } from "./ledger.ts";
+import { folderProgram } from "../build/folder.ts";
+import type { Case, FileRecord, RunResult, Totals, Watch } from "./ledger.ts";
 import { countCases, LEDGER, Ledger, sum, totalsLine } from "./ledger.ts";
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -29,6 +33,7 @@ interface Arguments {
   /** Which of how many parts, from 0. */
   part: { readonly index: number; readonly of: number };
   name: string | undefined;
+  isShared: boolean;
   totals: string | undefined;
   paths: string[];
 }
@@ -44,9 +49,14 @@ async function main(): Promise<number> {
   const args = parse(process.argv.slice(2));
   const { index, of } = args.part;
   const files = choose(args).filter((_file, at) => at % of === index);
+  // Their nodes are many, and start sooner so.
+  if (files.some((path) => kindOf(path) === "live")) {
+    process.env["CTDBX_PROGRAM"] ||= folderProgram();
+  }
   const worker = new Worker(new URL("./watchdog_worker.ts", import.meta.url));
   worker.unref();
-  const ledger = new Ledger(watchThrough(worker), args.name);
+  const turn = "Deno" in globalThis ? 1 : 0;
+  const ledger = new Ledger(watchThrough(worker), args.name, args.isShared ? turn : undefined);
   const uvuGlobals = globalThis as UvuGlobals;
   uvuGlobals[LEDGER] = ledger;
   uvuGlobals.UVU_DEFER = 1;
@@ -59,11 +69,15 @@ async function main(): Promise<number> {
     process.exitCode = 1;
   });
 
+  const times = new Map<string, number>();
   for (const path of files) {
     const startMs = performance.now();
+    const cpu = process.cpuUsage();
     const record = await runFile(ledger, path);
+    const ms = performance.now() - startMs;
+    times.set(path, ms);
     // With a name filter, files without a match say nothing.
-    if (record.cases.length > 0) report(record, performance.now() - startMs);
+    if (record.cases.length + record.elsewhere > 0) report(record, ms, process.cpuUsage(cpu));
   }
   const totals = sum(ledger.files.map((file) => countCases(file.cases)));
   if (totals.passed + totals.failed + totals.skipped === 0) {
@@ -71,7 +85,9 @@ async function main(): Promise<number> {
     totals.failed = 1;
   }
   finished = true;
-  if (args.totals !== undefined) writeFileSync(args.totals, JSON.stringify(result(ledger, totals)));
+  if (args.totals !== undefined) {
+    writeFileSync(args.totals, JSON.stringify(result(ledger, totals, times)));
+  }
   console.log(totalsLine(totals));
   return totals.failed === 0 ? 0 : 1;
 }
@@ -81,6 +97,7 @@ function parse(words: string[]): Arguments {
     only: [],
     part: { index: 0, of: 1 },
     name: undefined,
+    isShared: false,
     totals: undefined,
     paths: [],
   };
@@ -94,6 +111,7 @@ function parse(words: string[]): Arguments {
     if (word === "--only") args.only.push(...value(word).split(","));
     else if (word === "--part") args.part = parsePart(value(word));
     else if (word === "--name") args.name = value(word);
+    else if (word === "--shared") args.isShared = true;
     else if (word === "--totals") args.totals = value(word);
     else if (word.startsWith("--")) throw new TypeError(`Unknown option ${word}`);
     else args.paths.push(word);
@@ -155,10 +173,13 @@ async function runFile(ledger: Ledger, path: string): Promise<FileRecord> {
   return record;
 }
 
-function report(record: FileRecord, ms: number): void {
+/** One line about a file, and more about what failed; the CPU is this process's alone. */
+function report(record: FileRecord, ms: number, cpu: NodeJS.CpuUsage): void {
   const counts = countCases(record.cases);
   const mark = counts.failed === 0 ? "ok  " : "FAIL";
-  console.log(`${mark} ${record.path}  ${totalsLine(counts)}  ${(ms / 1000).toFixed(2)} s`);
+  const times = `${(ms / 1000).toFixed(2)} s, CPU ${((cpu.user + cpu.system) / 1e6).toFixed(2)} s`;
+  const others = record.elsewhere === 0 ? "" : `, ${record.elsewhere} of the other runtime`;
+  console.log(`${mark} ${record.path}  ${totalsLine(counts)}${others}  ${times}`);
   for (const entry of record.cases) {
     if (entry.outcome === "failed") console.log(indent(`FAILED ${title(entry)}\n${entry.text}`));
     if (entry.outcome === "skipped") console.log(`     skipped ${title(entry)}: ${entry.text}`);
@@ -173,13 +194,20 @@ function indent(text: string): string {
   return text.trimEnd().split("\n").map((line) => `     ${line}`).join("\n");
 }
 
-/** What --totals writes; build/ reads it. */
-function result(ledger: Ledger, totals: Totals): object {
-  const skipped = ledger.files.flatMap((file) =>
-    file.cases.filter((entry) => entry.outcome === "skipped")
-      .map((entry) => ({ file: file.path, name: title(entry), reason: entry.text }))
-  );
-  return { ...totals, reasons: skipped };
+/** What --totals writes. */
+function result(ledger: Ledger, totals: Totals, times: ReadonlyMap<string, number>): RunResult {
+  const of = (outcome: Case["outcome"]) =>
+    ledger.files.flatMap((file) =>
+      file.cases.filter((entry) => entry.outcome === outcome)
+        .map((entry) => ({ file: file.path, name: title(entry), text: entry.text ?? "" }))
+    );
+  const seconds = [...times].map(([path, ms]) => [path, Math.round(ms / 100) / 10]);
+  return {
+    ...totals,
+    skips: of("skipped"),
+    failures: of("failed"),
+    seconds: Object.fromEntries(seconds),
+  };
 }
 
 function watchThrough(worker: Worker): Watch {

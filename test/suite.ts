@@ -14,7 +14,7 @@
 
 import { suite as plainSuite } from "./uvu.mjs";
 import type { Case, Ledger } from "./ledger.ts";
-import { errorText, LEDGER, LIMIT_MS } from "./ledger.ts";
+import { errorText, LIMIT_MS, runningLedger } from "./ledger.ts";
 import type { Limited } from "./limit.ts";
 import { Skip } from "./limit.ts";
 
@@ -34,6 +34,11 @@ export interface Test<T> {
   (name: string, callback: Callback<T>): void;
   /** Refused: a forgotten `only` hides tests. Use --name. */
   only(name: string, callback: Callback<T>): void;
+  /**
+   * A test that one runtime runs in `npm test`, and the other one the next of its file: for what depends on neither.
+   * By hand, and with `npm test -- --both`, each runs all.
+   */
+  either(name: string, callback: Callback<T>): void;
   /** Counts a test as skipped. */
   skip(name: string, callback?: Callback<T>): void;
   before: Hook<T>;
@@ -44,28 +49,43 @@ export interface Test<T> {
 
 /** A named group of tests. `state` is handed to each test and hook. */
 export function suite<T = Context>(title = "", state?: T): Test<T> {
-  const ledger = (globalThis as { [LEDGER]?: Ledger })[LEDGER];
+  return makeSuite(title, state, true);
+}
+
+/**
+ * A suite that one runtime runs in `npm test`, as if all of it were one `test.either`: for tests that build on each
+ * other, or on something that is dear to make.
+ */
+export function sharedSuite<T = Context>(title = "", state?: T): Test<T> {
+  return makeSuite(title, state, runningLedger()?.takesTurn() ?? true);
+}
+
+function makeSuite<T>(title: string, state: T | undefined, isMine: boolean): Test<T> {
+  const ledger = runningLedger();
   const plain = plainSuite<object>(title, (state ?? {}) as object) as unknown as Test<T>;
-  if (ledger === undefined) return plain;
+  if (ledger === undefined) return Object.assign(plain, { either: plain });
 
   const file = ledger.current();
   const handle = { toString: () => title };
   file.open.add(handle);
   let chosen = 0;
-  const test = (name: string, callback: Callback<T>): void => {
-    const entry = ledger.declare(title, name);
+  const add = (name: string, callback: Callback<T>, entry: Case | undefined): void => {
     if (entry === undefined) return;
     chosen += 1;
     plain(name, (context) => runTest(ledger, entry, callback, context));
   };
-  const hook = (name: string, add: (callback: Callback<T>) => void) => (callback: Callback<T>) =>
-    add((context) => runHook(ledger, title, name, callback, context));
+  const test = (name: string, callback: Callback<T>): void =>
+    add(name, callback, ledger.declare(title, name, isMine));
+  const hook = (name: string, put: (callback: Callback<T>) => void) => (callback: Callback<T>) =>
+    put((context) => runHook(ledger, title, name, callback, context));
   return Object.assign(test, {
+    either: (name: string, callback: Callback<T>) =>
+      add(name, callback, ledger.declare(title, name, isMine && ledger.takesTurn())),
     only: () => {
       throw new Error(`${file.path}: test.only hides tests; use --name instead`);
     },
     skip: (name: string) => {
-      const entry = ledger.declare(title, name);
+      const entry = ledger.declare(title, name, isMine);
       if (entry !== undefined) settle(entry, "skipped", "test.skip in the file");
     },
     before: Object.assign(hook("before()", plain.before), {

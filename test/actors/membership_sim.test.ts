@@ -130,7 +130,7 @@ async function joined(cluster: SimCluster): Promise<number> {
   return n;
 }
 
-test("a stranger with an invitation asks how it stands, joins, serves and votes; all have one document", async () => {
+test.either("a stranger with an invitation asks, joins, serves and votes; all have one document", async () => {
   const cluster = await ready(1);
   const n = cluster.addMachine();
   const own = cluster.ids[n]!;
@@ -162,7 +162,7 @@ test("a stranger with an invitation asks how it stands, joins, serves and votes;
   for (const node of cluster.nodes) assert.is(node!.post.counters.refused.size, 0);
 });
 
-test("an invitation for another cluster, or in another's name, gets nobody in", async () => {
+test.either("an invitation for another cluster, or in another's name, gets nobody in", async () => {
   const cluster = await ready(2);
   const n = cluster.addMachine();
   const own = cluster.ids[n]!;
@@ -185,7 +185,7 @@ test("an invitation for another cluster, or in another's name, gets nobody in", 
   assert.is(cluster.nodes[0]!.state.adopted!.nodes.length, 3);
 });
 
-test("strangers may ask for nothing else: they are not answered, and counted", async () => {
+test.either("strangers may ask for nothing else: they are not answered, and counted", async () => {
   const cluster = await ready(3);
   const n = cluster.addMachine();
   const from = { machine: n, own: cluster.ids[n]! };
@@ -196,7 +196,7 @@ test("strangers may ask for nothing else: they are not answered, and counted", a
   assert.is(cluster.nodes[0]!.post.counters.refused.get("cluster"), 1);
 });
 
-test("over the bus only admins have something changed; nodes may have one another stop", async () => {
+test.either("over the bus only admins have something changed; nodes may have one another stop", async () => {
   const cluster = await ready(4);
   const node = { machine: 1, own: cluster.ids[1]!, clusterId: CLUSTER_ID };
   const admin = { machine: 1, own: nodeIdOfKey(ADMIN_KEY), clusterId: CLUSTER_ID };
@@ -226,7 +226,7 @@ test("over the bus only admins have something changed; nodes may have one anothe
   assert.equal(cluster.ends, ["n2: told to stop"]);
 });
 
-test("a node that leaves ends by itself, is marked, and does not start again", async () => {
+test.either("a node that leaves ends by itself, is marked, and does not start again", async () => {
   const cluster = await ready(5);
   const n = await joined(cluster);
   const dry = await ask(cluster, 0, "cluster leave", { node: `n${n}`, dryRun: true });
@@ -254,7 +254,7 @@ test("a node that leaves ends by itself, is marked, and does not start again", a
   await cluster.until(() => others.every((each) => cluster.serves(each)), 5000);
 });
 
-test("a leave that would break the quorum is refused before anything is begun", async () => {
+test.either("a leave that would break the quorum is refused before anything is begun", async () => {
   const cluster = await ready(6);
   const gone = [0, 1, 2].find((each) => each !== cluster.leader)!;
   const [at, other] = [0, 1, 2].filter((each) => each !== gone) as [number, number];
@@ -270,7 +270,7 @@ test("a leave that would break the quorum is refused before anything is begun", 
   }
 });
 
-test("versions mixed: files and documents stay old until all are upgraded and it is finalized", async () => {
+test.either("versions mixed: files and documents stay old until all are upgraded and it is finalized", async () => {
   const cluster = await ready(7, 1, { 0: 1, 1: 1, 2: 1 });
   const formats = () =>
     [0, 1, 2].map((n) => {
@@ -311,7 +311,7 @@ test("versions mixed: files and documents stay old until all are upgraded and it
   assert.is(refusal, "version");
 });
 
-test("a rolling restart: nobody else stops serving for more than a round, and slots are elsewhere before", async () => {
+test.either("a rolling restart: nobody else stops serving for over a round; slots move before", async () => {
   const cluster = await ready(8);
   /** Longest time, ms, in which a node that is not being restarted does not serve. */
   let longestMs = 0;

@@ -11,8 +11,6 @@ import { Messages } from "../../actors/messages.ts";
 import { Post } from "../../actors/post.ts";
 import { Codec } from "../../transport/wire/codec.ts";
 import type { ProgramMessage } from "../../transport/wire/messages/registry.ts";
-import { PROGRAM_MAGIC } from "../../transport/wire/program_layout.ts";
-import { buildSubject, parseSubject } from "../../transport/wire/subjects.ts";
 import type {
   ClusterId,
   Generation,
@@ -20,8 +18,7 @@ import type {
   NodeId,
   Pnn,
 } from "../../transport/wire/terms.ts";
-import { tagOf } from "../../transport/wire/terms.ts";
-import type { Bus, BusMessage, World } from "../../transport/world.ts";
+import type { World } from "../../transport/world.ts";
 
 const CLUSTER = "c".repeat(32) as ClusterId;
 /** The cluster's name in subjects. */
@@ -58,13 +55,15 @@ export class MessageHost {
     codec.clusterId = CLUSTER;
     const stamps = () => ({ gen: 0n as Generation, stamp: 0n });
     const post = new Post({
-      bus: divided(bus, (message) => this.#take(message)),
+      bus,
       clock,
       log,
       codec,
       cluster: NAME,
       own: this.self,
       stamps,
+      mail: "r",
+      onRaw: ({ payload, from }) => this.messages.take(payload, from),
       onMessage: ({ from, message }) => {
         this.kinds.push(message.kind);
         this.messages.hear(from, message as ProgramMessage);
@@ -79,14 +78,7 @@ export class MessageHost {
       firstAsk: 1 + index,
       publish: (to, payload) => {
         this.publications++;
-        const from = tagOf(this.self);
-        const head = { cluster: NAME, from };
-        bus.publish(
-          buildSubject(
-            to === "all" ? { ...head, class: "all" } : { ...head, class: "n", to: tagOf(to) },
-          ),
-          payload,
-        );
+        post.sendRaw(to, payload);
       },
       tell: (to, message) => to === "all" ? post.publish("all", message) : post.send([to], message),
       deliver: (program, items) => this.#deliver(program, items),
@@ -97,11 +89,6 @@ export class MessageHost {
       },
     });
     this.messages.begin(CLUSTER, index as Pnn, 1n as Incarnation);
-  }
-
-  #take({ subject, payload }: BusMessage): void {
-    const tag = parseSubject(subject)?.from;
-    if (tag !== undefined) this.messages.take(payload, tag);
   }
 
   #deliver(program: number, items: readonly ProgramItem[]): void {
@@ -120,21 +107,4 @@ export class MessageHost {
       item.type === "message" ? [new TextDecoder().decode(item.data)] : []
     );
   }
-}
-
-/** The bus without publications of program messages, which go another way. */
-function divided(bus: Bus, take: (message: BusMessage) => void): Bus {
-  return new Proxy(bus, {
-    get(target, name) {
-      if (name !== "subscribe") {
-        const value: unknown = Reflect.get(target, name, target);
-        return typeof value === "function" ? value.bind(target) : value;
-      }
-      return (subject: string, onMessage: (message: BusMessage) => void) =>
-        target.subscribe(subject, (message) => {
-          if (message.payload[0] === PROGRAM_MAGIC) take(message);
-          else onMessage(message);
-        });
-    },
-  });
 }

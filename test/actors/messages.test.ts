@@ -141,7 +141,7 @@ test("forged publications are refused and counted; questions go over the codec",
   assert.equal(counts, [{ nodeId: other.self, count: 0 }, { nodeId: one.self, count: 1 }]);
   assert.equal(unheard, []);
   other.world.bus.publish(
-    buildSubject({ cluster: NAME, class: "n", to: tagOf(one.self), from: tagOf(other.self) }),
+    buildSubject({ cluster: NAME, class: "r", to: tagOf(one.self), from: tagOf(other.self) }),
     Uint8Array.of(PROGRAM_MAGIC, 1, 2, 3),
   );
   await cluster.run(10);

@@ -96,4 +96,17 @@ test("names that an object has by nature are unknown like any other", () => {
   assert.match(mistake({ ...LEAST, constructor: 1 }), "constructor is not known");
 });
 
+test("files with procedures are absolute paths", () => {
+  assert.equal(readNodeConfig({ ...LEAST, procedures: ["/a.ts"] }, WHERE).procedures, ["/a.ts"]);
+  assert.is(readNodeConfig(LEAST, WHERE).procedures, undefined);
+  assert.match(
+    mistake({ ...LEAST, procedures: ["a.ts"] }),
+    /procedures must be absolute paths, is "a\.ts"/,
+  );
+  assert.match(
+    mistake({ ...LEAST, procedures: [] }),
+    /procedures must be an array of 1 to 64 strings/,
+  );
+});
+
 test.run();

@@ -18,7 +18,7 @@ const PAUSE_MAX_MS = 250;
 
 const test = suite("nodes in the simulated world");
 
-test("three nodes find each other, agree, and all serve", async () => {
+test.either("three nodes find each other, agree, and all serve", async () => {
   const cluster = await started(1);
   for (const node of cluster.nodes) {
     const rows = nodeRows(node!.state, node!.nowMs);
@@ -28,23 +28,26 @@ test("three nodes find each other, agree, and all serve", async () => {
   assert.equal(cluster.ends, []);
 });
 
-test("the leader's process is killed: another leads, the others serve on, it comes back in a new life", async () => {
-  const cluster = await started(2);
-  const old = cluster.leader!;
-  const others = [0, 1, 2].filter((n) => n !== old);
-  const before = cluster.nodes[old]!.state.incarnation;
-  cluster.crash(old, "process");
-  await cluster.until(() => cluster.leader !== undefined && cluster.leader !== old, 5000);
-  await cluster.until(() => {
-    const { adopted } = cluster.nodes[others[0]!]!.state;
-    return adopted?.view.members.length === 2 && others.every((n) => cluster.serves(n));
-  }, 6000);
-  await cluster.start(old);
-  await cluster.until(() => cluster.allServe, 5000);
-  assert.ok(cluster.nodes[old]!.state.incarnation > before);
-});
+test.either(
+  "the leader's process is killed: another leads, the others serve on, it comes back in a new life",
+  async () => {
+    const cluster = await started(2);
+    const old = cluster.leader!;
+    const others = [0, 1, 2].filter((n) => n !== old);
+    const before = cluster.nodes[old]!.state.incarnation;
+    cluster.crash(old, "process");
+    await cluster.until(() => cluster.leader !== undefined && cluster.leader !== old, 5000);
+    await cluster.until(() => {
+      const { adopted } = cluster.nodes[others[0]!]!.state;
+      return adopted?.view.members.length === 2 && others.every((n) => cluster.serves(n));
+    }, 6000);
+    await cluster.start(old);
+    await cluster.until(() => cluster.allServe, 5000);
+    assert.ok(cluster.nodes[old]!.state.incarnation > before);
+  },
+);
 
-test("a stopped leader serves nothing when it wakes, until it has a new lease in a new life", async () => {
+test.either("a stopped leader serves nothing when it wakes, until it has a new lease in a new life", async () => {
   const cluster = await started(3);
   const old = cluster.leader!;
   const node = cluster.nodes[old]!;
@@ -61,7 +64,7 @@ test("a stopped leader serves nothing when it wakes, until it has a new lease in
   assert.is(page.read()!.leaseEndNs, 0n, "the page of the former life is ended");
 });
 
-test("all lose power: what was promised is still promised, and the generation rises", async () => {
+test.either("all lose power: what was promised is still promised, and the generation rises", async () => {
   const cluster = await started(4);
   const before = cluster.nodes[0]!.state;
   const { generation, version } = before.adopted!;
@@ -76,7 +79,7 @@ test("all lose power: what was promised is still promised, and the generation ri
   assert.ok(after.promised >= promised);
 });
 
-test("a planned stop hands the lead over: the others pause for one round at most", async () => {
+test.either("a planned stop hands the lead over: the others pause for one round at most", async () => {
   const cluster = await started(5);
   const old = cluster.leader!;
   const others = [0, 1, 2].filter((n) => n !== old);
@@ -93,7 +96,7 @@ test("a planned stop hands the lead over: the others pause for one round at most
   assert.equal(cluster.ends, [], "an end that was asked for is not reported");
 });
 
-test("a node whose disk is new comes back: its new life counts as later than all of the old one", async () => {
+test.either("a node whose disk is new comes back: its new life counts as later than all of the old one", async () => {
   const cluster = await started(7);
   const n = [0, 1, 2].find((each) => each !== cluster.leader)!;
   const before = cluster.nodes[n]!.state.incarnation;
@@ -108,7 +111,7 @@ test("a node whose disk is new comes back: its new life counts as later than all
   assert.ok(durable.accepted !== undefined);
 });
 
-test("a command that was passed on to a leader that has died is done by the next one", async () => {
+test.either("a command that was passed on to a leader that has died is done by the next one", async () => {
   const cluster = await started(8);
   const old = cluster.leader!;
   const [asker, third] = [0, 1, 2].filter((n) => n !== old) as [number, number];
@@ -129,7 +132,7 @@ test("a command that was passed on to a leader that has died is done by the next
   assert.ok(nodes.find(({ pnn }) => pnn === old)!.adminFlags.includes("draining"));
 });
 
-test("half a surrogate pair in a request is refused, and the node lives", async () => {
+test.either("half a surrogate pair in a request is refused, and the node lives", async () => {
   const cluster = await started(9);
   const node = cluster.nodes[[0, 1, 2].find((n) => n !== cluster.leader)!]!;
   const call = { item: () => false, onCancel: () => {} };
@@ -144,7 +147,7 @@ test("half a surrogate pair in a request is refused, and the node lives", async 
   assert.ok(cluster.allServe);
 });
 
-test("two daemons for one folder: the second is refused, the first goes on", async () => {
+test.either("two daemons for one folder: the second is refused, the first goes on", async () => {
   const cluster = await started(6);
   const node = cluster.nodes[0];
   let code = "";

@@ -7,8 +7,15 @@
  */
 
 import * as assert from "uvu/assert";
+import type { DataHandle } from "../../actors/data_link.ts";
+import type { NetworkPorts } from "../../actors/addresses/network_ports.ts";
 import { genesis } from "../../actors/machines/cluster/document.ts";
 import { Node } from "../../actors/node.ts";
+import type { EventHandle } from "../../actors/events/link.ts";
+import type { NodeConfig } from "../../actors/node_config.ts";
+import type { CheckConfig } from "../../actors/services/checks_config.ts";
+import type { ServicePorts } from "../../actors/services/ports.ts";
+import type { ShardHandle } from "../../actors/shards.ts";
 import { MetaFile } from "../../actors/storage/meta_file.ts";
 import { type GivenIdentity, makeIdentity } from "../../actors/storage/node_identity.ts";
 import { isServing, leaderOf } from "../../actors/views.ts";
@@ -17,6 +24,7 @@ import { SeededDice } from "../../transport/sim/dice.ts";
 import { SimLock, SimRegister } from "../../transport/sim/lock.ts";
 import { SimNetwork } from "../../transport/sim/network.ts";
 import { SimMachine } from "../../transport/sim/world.ts";
+import type { World } from "../../transport/world.ts";
 import type { Document } from "../../transport/wire/messages/document.ts";
 import type { ClusterId, Incarnation, NodeId, Token } from "../../transport/wire/terms.ts";
 
@@ -45,6 +53,22 @@ export class SimCluster {
   readonly format: number;
   /** The versions that nodes run, where it is not the newest. */
   readonly levels = new Map<number, number>();
+  /** How nodes start the thread of their databases; undefined: they have none. */
+  dataOf: ((n: number) => () => Promise<DataHandle>) | undefined;
+  /** Checks of nodes, and who looks; undefined: they have none. */
+  servicesOf:
+    | ((n: number, world: World) => { checks: readonly CheckConfig[]; services: ServicePorts })
+    | undefined;
+  /** What else a node is made of; undefined: nothing. */
+  moreOf:
+    | ((n: number, world: World) => {
+      readonly config?: Partial<NodeConfig>;
+      readonly scripts?: () => Promise<EventHandle>;
+      readonly network?: NetworkPorts;
+    })
+    | undefined;
+  /** The same of their metadata. */
+  shardOf: ((n: number) => () => Promise<ShardHandle>) | undefined;
 
   constructor(seed: number, count: number, format = 1) {
     this.format = format;
@@ -125,6 +149,8 @@ export class SimCluster {
   async start(n: number): Promise<void> {
     const machine = this.machines[n]!;
     const world = machine.world ?? machine.boot();
+    const { checks, ...ports } = this.servicesOf?.(n, world) ?? {};
+    const { config: more, ...others } = this.moreOf?.(n, world) ?? {};
     const starting = Node.start({
       world,
       config: {
@@ -135,11 +161,17 @@ export class SimCluster {
         log: { level: "info" },
         chaos: false,
         ...this.levels.has(n) ? { level: this.levels.get(n)! } : {},
+        ...checks === undefined ? {} : { checks },
+        ...more,
       },
       stateFolder: STATE,
       runFolder: RUN,
       socketPath: `${RUN}/ctdbx.sock`,
       lock: new SimLock(this.register, world.life, world.clock),
+      ...this.dataOf === undefined ? {} : { data: this.dataOf(n) },
+      ...this.shardOf === undefined ? {} : { shard: this.shardOf(n) },
+      ...ports,
+      ...others,
       onEnd: (why) => void this.ends.push(`n${n}: ${why}`),
     });
     this.nodes[n] = await this.time.drive(starting, turn);

@@ -44,9 +44,13 @@ class Daemon implements Child {
     this.pid = pid;
   }
 
+  /** Does it end when it is told to? */
+  isObedient = true;
+
   signal(name: string): void {
     this.signals.push(name);
-    if (name === "SIGTERM") this.end(0);
+    if (name === "SIGTERM" && this.isObedient) this.end(0);
+    if (name === "SIGKILL") this.end(undefined);
   }
 
   end(code: number | undefined): void {
@@ -62,6 +66,10 @@ class Stage {
   readonly heard: { kind: string; pnn: number; incarnation: bigint }[] = [];
   /** Starts that fail before one works. */
   failing = 0;
+  /** Could it remove the addresses of a daemon that died? */
+  isCleared: boolean | Promise<boolean> = true;
+  /** Is over what programs of a daemon that died own? */
+  areResourcesClear: boolean | undefined;
   readonly supervisor: Supervisor;
 
   constructor() {
@@ -86,6 +94,11 @@ class Stage {
       runFolder: RUN,
       socketPath: `${RUN}/ctdbx.sock`,
       command: ["ctdbxd"],
+      clearAddresses: () => this.isCleared,
+      clearResources: () => {
+        if (this.areResourcesClear !== undefined) return this.areResourcesClear;
+        throw new Error("no page");
+      },
     });
   }
 
@@ -96,7 +109,7 @@ class Stage {
     return Promise.resolve(daemon);
   }
 
-  async files(): Promise<void> {
+  async files(format = 1): Promise<void> {
     const { disk, dice } = this.world;
     const made = makeIdentity({ disk, dice }, STATE, { name: "n0", nodeId: OWN });
     const { diskId } = await this.time.drive(made, turn);
@@ -106,7 +119,7 @@ class Stage {
       addr: `n${n}:1`,
       isVoter: true,
     }));
-    const accepted = genesis({ clusterId: CLUSTER_ID, nodes });
+    const accepted = genesis({ clusterId: CLUSTER_ID, nodes, format });
     const durable = { diskId, promised: 0n as Token, accepted, incarnation: 1n as Incarnation };
     const saved = new Promise<void>((done) =>
       new MetaFile(disk, STATE).save(durable, () => done())
@@ -134,9 +147,9 @@ class Stage {
   }
 }
 
-async function stage(): Promise<Stage> {
+async function stage(format = 1): Promise<Stage> {
   const made = new Stage();
-  await made.files();
+  await made.files(format);
   return made;
 }
 
@@ -158,6 +171,89 @@ test("a daemon that dies: its lease is ended, its death is told twenty times, an
     ),
   );
   assert.is(sim.daemons.length, 2);
+});
+
+test("with a death it is told that no address is left, where that is so and all know what it means", async () => {
+  for (const [format, isCleared] of [[2, true], [2, false], [1, true]] as const) {
+    const sim = await stage(format);
+    sim.isCleared = isCleared;
+    void sim.supervisor.run();
+    await sim.run(100);
+    sim.page(1000, 0 as Pnn);
+    sim.daemons[0]?.end(undefined);
+    await sim.run(10_000);
+    const clear = sim.heard.filter(({ kind }) => kind === "address_clear");
+    assert.is(clear.length, format === 2 && isCleared ? 20 : 0, `${format} ${isCleared}`);
+    assert.ok(clear.every(({ pnn, incarnation }) => pnn === 0 && incarnation === 7n));
+    // Once at once, then with each word that all is clear.
+    assert.is(sim.heard.length - clear.length, clear.length === 0 ? 20 : 21);
+  }
+});
+
+test("addresses that take their time: the death is told at once, and no daemon is started before", async () => {
+  const sim = await stage(2);
+  const cleared = Promise.withResolvers<boolean>();
+  sim.isCleared = cleared.promise;
+  void sim.supervisor.run();
+  await sim.run(100);
+  sim.page(1000, 0 as Pnn);
+  sim.daemons[0]?.end(undefined);
+  await sim.run(8000);
+  assert.equal([sim.heard.length, sim.daemons.length], [20, 1]);
+  assert.ok(sim.heard.every(({ kind }) => kind === "dead"));
+  cleared.resolve(true);
+  await sim.run(100);
+  assert.is(sim.heard.filter(({ kind }) => kind === "address_clear").length, 1);
+  await sim.run(10_000);
+  assert.is(sim.heard.filter(({ kind }) => kind === "address_clear").length, 20);
+  assert.is(sim.daemons.length, 2);
+});
+
+test("addresses that cannot be removed are left to their lives; the daemon is started all the same", async () => {
+  const sim = await stage(2);
+  sim.isCleared = Promise.reject(new Error("no rights"));
+  sim.isCleared.catch(() => {});
+  void sim.supervisor.run();
+  await sim.run(100);
+  sim.page(1000, 0 as Pnn);
+  sim.daemons[0]?.end(undefined);
+  await sim.run(10_000);
+  assert.equal([sim.heard.length, sim.daemons.length], [20, 2]);
+});
+
+test("what programs own is said to be over from when it is, and nothing waits for it", async () => {
+  for (const format of [1, 2]) {
+    const sim = await stage(format);
+    sim.areResourcesClear = false;
+    sim.isCleared = false;
+    const cleared = () => sim.heard.filter(({ kind }) => kind === "resource_clear");
+    void sim.supervisor.run();
+    await sim.run(100);
+    sim.page(1000, 0 as Pnn);
+    sim.daemons[0]?.end(undefined);
+    await sim.run(2000);
+    assert.equal([cleared().length, sim.daemons.length], [0, 2]);
+    sim.areResourcesClear = true;
+    await sim.run(300);
+    // Of the next daemon's programs nothing is said.
+    sim.areResourcesClear = false;
+    await sim.run(10_000);
+    const dead = sim.heard.filter(({ kind }) => kind === "dead").length;
+    assert.is(dead, 20);
+    assert.ok(format === 1 ? cleared().length === 0 : cleared().length > 8, `${cleared().length}`);
+    assert.ok(cleared().every(({ pnn, incarnation }) => pnn === 0 && incarnation === 7n));
+  }
+});
+
+test("a page of grants that cannot be read: nothing is said, and the death is told all the same", async () => {
+  const sim = await stage(2);
+  sim.isCleared = false;
+  void sim.supervisor.run();
+  await sim.run(100);
+  sim.page(1000, 0 as Pnn);
+  sim.daemons[0]?.end(undefined);
+  await sim.run(10_000);
+  assert.equal(sim.heard.map(({ kind }) => kind), new Array(20).fill("dead"));
 });
 
 test("a page of another process is left alone, and nothing is certified", async () => {
@@ -202,6 +298,25 @@ test("stop ends the daemon in order, and the run", async () => {
   await sim.run(100);
   assert.ok(isOver);
   assert.equal(sim.daemons[0]?.signals, ["SIGTERM", "SIGCONT"]);
+});
+
+test("one that does not end is killed, but not while it serves: it hands its records over", async () => {
+  const sim = await stage();
+  let isOver = false;
+  void sim.supervisor.run().then(() => isOver = true);
+  await sim.run(100);
+  const daemon = sim.daemons[0]!;
+  daemon.isObedient = false;
+  const page = sim.page(daemon.pid, 0 as Pnn);
+  const serveUntil = (endMs: number) =>
+    page.write({ ...page.read()!, leaseEndNs: BigInt(Math.floor(endMs * 1e6)) });
+  serveUntil(sim.world.clock.nowMs() + 20_000);
+  sim.supervisor.stop();
+  await sim.run(15_000);
+  assert.equal([daemon.signals, isOver], [["SIGTERM", "SIGCONT"], false]);
+  // It is stopped, or hangs: nobody gives it a lease any more.
+  await sim.run(7000);
+  assert.equal([daemon.signals.at(-1), isOver], ["SIGKILL", true]);
 });
 
 test.run();

@@ -141,6 +141,38 @@ test("random blocks at random addresses: MD5 by lanes is MD5 by node:crypto", ()
   });
 });
 
+test("numbered pages: MD5 of content and number is node:crypto's, for any count and any numbers", () => {
+  withArena(65536, (arena) => {
+    const shape = fc.record({
+      seed: fc.integer(),
+      numbers: fc.array(fc.nat({ max: 0xffffffff }), { minLength: 1, maxLength: 9 }),
+      offset: fc.nat({ max: 4095 }),
+    });
+    fc.assert(
+      fc.property(shape, ({ seed, numbers, offset }) => {
+        const at = arena.address + offset;
+        const list = arena.address + 60000;
+        const out = arena.address + 61440;
+        let state = seed;
+        for (let index = 0; index < numbers.length * BLOCK_SIZE; index++) {
+          state = (Math.imul(state, 1664525) + 1013904223) | 0;
+          memory.bytes[at + index] = state >>> 24;
+        }
+        numbers.forEach((number, index) => memory.words[list / 4 + index] = number);
+        core.md5Pages(at, list, numbers.length, out);
+        for (const [index, number] of numbers.entries()) {
+          const content = new Uint8Array(BLOCK_SIZE + 8);
+          content.set(arena.read(at + index * BLOCK_SIZE, BLOCK_SIZE));
+          new DataView(content.buffer).setUint32(BLOCK_SIZE, number, true);
+          assert.is(hex(arena.read(out + 16 * index, 16)), cryptoMd5(content));
+          assert.is(hex(md5(bytesOf(content), 0, content.length)), cryptoMd5(content));
+        }
+      }),
+      { numRuns: 40 },
+    );
+  });
+});
+
 test("bytes may end with the last byte of memory: nothing beyond is read", () => {
   withArena(8192, (arena) => {
     const out = arena.address;
@@ -155,6 +187,7 @@ test("bytes may end with the last byte of memory: nothing beyond is read", () =>
     const last = MEMORY_BYTES - BLOCK_SIZE;
     core.md5Blocks(last, 1, out);
     assert.is(hex(arena.read(out, 16)), cryptoMd5(arena.read(last, BLOCK_SIZE)));
+    core.md5Pages(last, arena.address + 64, 1, out);
     // The trap is real: one byte more is refused by the engine.
     assert.throws(() => core.crc32c(0, MEMORY_BYTES - 15, 16));
     assert.throws(() => core.md5Blocks(last + 1, 1, out));

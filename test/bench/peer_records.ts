@@ -23,6 +23,7 @@ import { HOT_COUNTER, HOT_MIX } from "./workloads/hot.ts";
 import { type Figure, type Floor, LateError, type Scale, within } from "./workloads/measure.ts";
 import { ONE_WAY } from "./workloads/one_way.ts";
 import { RECOVERY } from "./workloads/recovery.ts";
+import { REMOTE_CALL, REMOTE_READ } from "./workloads/remote.ts";
 import { FETCH_RING, MESSAGE_RING } from "./workloads/rings.ts";
 import { TRAVERSE } from "./workloads/traverse.ts";
 import { VACUUM } from "./workloads/vacuum.ts";
@@ -33,6 +34,8 @@ import type { RecordWorld } from "./workloads/world.ts";
 export const WORKLOADS: readonly Workload[] = [
   FETCH_LOOP,
   FETCH_RING,
+  REMOTE_CALL,
+  REMOTE_READ,
   HOT_COUNTER,
   HOT_MIX,
   MESSAGE_RING,
@@ -41,6 +44,8 @@ export const WORKLOADS: readonly Workload[] = [
   VACUUM,
   RECOVERY,
 ];
+/** A workload that was late has so long to stop, ms. */
+const STOP_MS = 10_000;
 const SIGNALS = ["SIGINT", "SIGTERM"] as const;
 
 /** What one run found. */
@@ -57,6 +62,16 @@ function withFloor(figure: Figure, floor: Floor, kind: Workload["floor"]): Figur
     ? figure.rate / floor.oneWayPerSecond
     : figure.p50Us / floor.roundTripUs;
   return { ...figure, toFloor };
+}
+
+/** Does a workload that was told to stop do so in time? */
+async function hasEnded(work: Promise<void>): Promise<boolean> {
+  try {
+    await within(STOP_MS, "it", work.catch(() => {}));
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** Runs workloads on a world that stands; each in a database of its own. `onFigure` hears of each as it is done. */
@@ -81,16 +96,19 @@ export async function runWorkloads(
       figures.push(full);
       onFigure(full);
     };
+    const late = new AbortController();
+    const work = workload.run({ world, scale, name, tell, signal: late.signal });
     try {
-      const work = workload.run({ world, scale, name, tell });
       await within(workload.limitMs[scale], workload.name, work);
       await world.wipe(name);
     } catch (error) {
       const { message, cause } = error as Error;
       const why = cause instanceof Error ? `${message}: ${cause.message}` : message;
       failed.push({ workload: workload.name, why });
-      // What is late still runs and would disturb all that comes.
-      if (error instanceof LateError) break;
+      if (!(error instanceof LateError)) continue;
+      late.abort(error);
+      // What runs on would disturb all that comes.
+      if (!await hasEnded(work)) break;
     }
   }
   return { floor, figures, failed };

@@ -7,7 +7,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { dirname, join, relative } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 
@@ -35,16 +35,21 @@ runner.before((context) => {
 });
 runner.after(({ folder }) => rmSync(folder, { recursive: true, force: true }));
 
+/** The path of the planted file, relative to the checkout. */
+function planted(folder: string): string {
+  return relative(ROOT, join(folder, "planted.test.ts"));
+}
+
 /** Runs a planted file, and one that passes after it, in a process of its own. */
 function run(folder: string, text: string, options: string[] = []): Run {
-  const planted = join(folder, "planted.test.ts");
+  const path = join(ROOT, planted(folder));
   const passing = join(folder, "passing.test.ts");
   const totalsFile = join(folder, "totals.json");
   rmSync(totalsFile, { force: true });
-  writeFileSync(planted, IMPORTS + text);
+  writeFileSync(path, IMPORTS + text);
   writeFileSync(passing, IMPORTS + PASSING);
   const start = "Deno" in globalThis ? ["run", "-A"] : [];
-  const args = [...start, "test/run.ts", ...options, "--totals", totalsFile, planted, passing];
+  const args = [...start, "test/run.ts", ...options, "--totals", totalsFile, path, passing];
   const { status, stdout, stderr } = spawnSync(process.execPath, args, {
     cwd: ROOT,
     encoding: "utf8",
@@ -166,5 +171,30 @@ runner("parts have each file once, and one that is none is refused", ({ folder }
     assert.match(run(folder, text, ["--part", part]).output, /--part must be I\/N/);
   }
 });
+
+runner(
+  "of tests that are shared each runtime has every other one; by hand it has all",
+  ({ folder }) => {
+    const text = `import { share, shareOf } from "../../../test/limit.ts";
+const a = suite("a");
+a("always", () => console.log("SAID always " + share(["x", "y"]) + " " + shareOf(1, 5)));
+for (const name of ["one", "two", "three"]) a.either(name, () => console.log("SAID " + name));
+a.run();\n`;
+    const said = (output: string) => [...output.matchAll(/SAID (.*)/g)].map((found) => found[1]);
+    const all = run(folder, text);
+    assert.equal(said(all.output), ["always x,y 1,2,3,4,5", "one", "two", "three"]);
+    // Which ones are whose depends on the file's name; the other's are those that are not here.
+    const mine = run(folder, text, ["--shared"]);
+    const [always, ...rest] = said(mine.output);
+    const isFirst = rest.length === 1;
+    const isDeno = "Deno" in globalThis;
+    const first = [...planted(folder)].reduce((sum, letter) => sum + letter.charCodeAt(0), 0) % 2;
+    assert.is(isFirst, first === (isDeno ? 1 : 0));
+    assert.equal(rest, isFirst ? ["one"] : ["two", "three"]);
+    assert.is(always, isFirst ? "always x 1,4" : "always y 2,3,5");
+    assert.is(mine.code, 0);
+    assert.match(mine.output, `${isFirst ? 2 : 1} of the other runtime`);
+  },
+);
 
 runner.run();

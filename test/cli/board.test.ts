@@ -56,6 +56,20 @@ test("a planned end is no silence; a node that has left is no row", () => {
   assert.equal(conditions(made, 1000 + FORGET_MS + 1), []);
 });
 
+test("lines are of what happens, not of what comes each second or was well as ever", () => {
+  const made = board();
+  const head = { ...heartbeat(0).event };
+  const note = (topic: string, fields: object): void =>
+    made.note({ topic, who: "n0", event: { ...head, topic, ...fields } }, 1200, WALL);
+  note("services", { healthy: true, count: 0, checks: [], notify: [] });
+  const run = { event: "monitor", args: "", scripts: 1, tookMs: 1 };
+  note("script", { ...run, outcome: "ok" });
+  assert.equal(made.view(1200).lines, []);
+  note("script", { ...run, outcome: "failed" });
+  note("address", { what: "taken", text: "Address 192.0.2.1 is set here" });
+  assert.equal(made.view(1200).lines.map(({ what }) => what), ["script", "address"]);
+});
+
 test("the size is what the newest document says, not the most or the last", () => {
   const made = board();
   made.note(heartbeat(1, { version: "9", nodes: 2 }), 1100, WALL);

@@ -68,4 +68,12 @@ test("JSON gets text when all parts are UTF-8, else hex for all of them", () => 
   assert.equal(shown([Uint8Array.of(65)], "base64"), { strings: ["QQ=="], encoding: "base64" });
 });
 
+test("the largest value is read from hex and base64, too", () => {
+  const value = Uint8Array.from({ length: 16 * 1024 * 1024 }, (_, at) => at % 251);
+  const same = (one: Uint8Array) =>
+    one.length === value.length && one.every((byte, at) => byte === value[at]);
+  assert.ok(same(fromText(toHex(value), "hex", "it")));
+  assert.ok(same(fromText(toBase64(value), "base64", "it")));
+});
+
 test.run();

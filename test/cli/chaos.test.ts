@@ -98,6 +98,32 @@ test("heal ends a cut and a skew at once; what the clock ran ahead stays", () =>
   assert.equal(clock.timers, []);
 });
 
+test("another thread's bus gets the same cuts, records among what is lost, and is healed with it", () => {
+  const { chaos } = rig();
+  const other = rig();
+  const record = (tag: string | undefined) => `ctdbx.dev.r.${tag}.from.${ME}`;
+  // Told as plain data, as between threads.
+  const end = chaos.onFault((fault) => other.chaos.make(JSON.parse(JSON.stringify(fault))));
+  chaos.cut([FAR as string], 5000, "out");
+  for (const tag of [NEAR, FAR, "all"]) other.world.bus.publish(record(tag), new Uint8Array());
+  assert.equal(other.out, [record(NEAR)], "what goes to all would reach the one that is cut off");
+  other.say(FAR);
+  assert.is(other.heard.length, 1, "one way only");
+  chaos.skew(60_000);
+  assert.is(other.world.clock.nowMs(), 1000);
+  chaos.heal();
+  other.world.bus.publish(record(FAR), new Uint8Array());
+  assert.is(other.out.length, 2);
+  end();
+  chaos.cut([FAR as string], 5000);
+  other.world.bus.publish(record(FAR), new Uint8Array());
+  assert.is(other.out.length, 3, "it is told nothing more");
+  const late = rig();
+  chaos.onFault((fault) => late.chaos.make(fault));
+  late.world.bus.publish(record(FAR), new Uint8Array());
+  assert.equal(late.out, [], "one that comes later is cut, too");
+});
+
 test("faults that are none are refused, and a world that allows none has none", () => {
   const { chaos, world } = rig();
   const verbs = new Map(chaosVerbs(chaos));

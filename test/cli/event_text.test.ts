@@ -46,6 +46,23 @@ test("each topic", () => {
   );
 });
 
+test("addresses and scripts", () => {
+  const words = (topic: string, more: object): string => {
+    const { what, text } = eventWords({ topic, who: "n0", event: { ...HEAD, topic, ...more } });
+    return `${what}: ${text}`;
+  };
+  const text = "Address 192.0.2.1 is set here";
+  assert.is(words("address", { what: "taken", text, address: "192.0.2.1" }), `address: ${text}`);
+  const run = { event: "takeip", args: "eth0 192.0.2.1 24", scripts: 2, tookMs: 400 };
+  assert.is(
+    words("script", { ...run, outcome: "ok" }),
+    "script: takeip eth0 192.0.2.1 24 is ok after 0.4 s",
+  );
+  const why = "10.interface: exit code 1";
+  const failed = { ...run, event: "monitor", args: "", outcome: "failed", why };
+  assert.is(words("script", failed), `script: monitor is failed after 0.4 s: ${why}`);
+});
+
 test("what is not as declared: its texts, if it has any", () => {
   const odd = { topic: "state", who: "x", event: { wallMs: "now", what: 7, text: "hm" } };
   assert.equal(eventWords(odd), { time: "", who: "x", what: "", text: "hm" });

@@ -12,7 +12,23 @@ const test = suite("metrics");
 
 const FACTS: MetricFacts = {
   heartbeat: heartbeat(1, { condition: "draining" }).event as object as HeartbeatEvent,
-  stats: stats(1).event as object as StatsEvent,
+  stats: {
+    ...stats(1).event as object as StatsEvent,
+    addresses: {
+      ...{ listed: 4, held: 2, taken: 5, released: 3, lost: 1, foreign: 0, broken: 0 },
+      ...{ runs: 6, runsFailed: 1, moves: 9, lastRunMs: 35.5, untold: 0 },
+      cluster: { known: 8, hosted: 6, moving: 1, waiting: 0, unhosted: 1 },
+    },
+  },
+  services: {
+    healthy: false,
+    count: 1,
+    checks: [{
+      ...{ name: "web", probe: "http", status: "failed", critical: true, failures: 3, runs: 9 },
+      ...{ failed: 4, restarts: 2, tookMs: 12.5 },
+    }],
+    notify: [{ name: "pager", sent: 5, failed: 1, dropped: 2, waiting: 3 }],
+  },
 };
 const text = await new MetricsText().of(FACTS);
 const SAMPLE = /^([a-z_]+)\{((?:[a-z]+="[^"\\\n]*",?)+)\} (\d+(?:\.\d+)?(?:e[+-]?\d+)?)$/;
@@ -46,6 +62,31 @@ test("numbers in base units", () => {
   has(`ctdbx_node_condition{cluster="edge",node="n1",condition="ok"} 0`);
   has(`ctdbx_messages_refused_total{cluster="edge",node="n1",reason="form"} 2`);
   has(`ctdbx_messages_refused_total{cluster="edge",node="n1",reason="size"} 0`);
+  const web = `cluster="edge",node="n1",check="web"`;
+  has(`ctdbx_check_status{${web},kind="http",status="failed"} 1`);
+  has(`ctdbx_check_status{${web},kind="http",status="ok"} 0`);
+  has(`ctdbx_check_looks_total{${web}} 9`);
+  has(`ctdbx_check_last_look_seconds{${web}} 0.0125`);
+  has(`ctdbx_notifications_dropped_total{cluster="edge",node="n1",way="pager"} 2`);
+  has(`ctdbx_addresses_held{cluster="edge",node="n1"} 2`);
+  has(`ctdbx_takeover_last_run_seconds{cluster="edge",node="n1"} 0.0355`);
+  has(`ctdbx_cluster_addresses{cluster="edge",node="n1",state="unhosted"} 1`);
+  has(`ctdbx_cluster_addresses{cluster="edge",node="n1",state="waiting"} 0`);
+});
+
+test("a node that has to do with no address says nothing of them, and only the leader how all stand", async () => {
+  const without = await new MetricsText().of({
+    heartbeat: FACTS.heartbeat,
+    stats: stats(1).event as object as StatsEvent,
+  });
+  assert.not.match(without, /^ctdbx_(?:cluster_addresses|addresses_|takeover_)/m);
+  const { cluster: _, ...own } = FACTS.stats.addresses!;
+  const member = await new MetricsText().of({
+    ...FACTS,
+    stats: { ...FACTS.stats, addresses: own },
+  });
+  assert.match(member, /^ctdbx_addresses_held\{/m);
+  assert.not.match(member, /^ctdbx_cluster_addresses\{/m);
 });
 
 test("the next text has the next numbers, and nothing of the one before", async () => {

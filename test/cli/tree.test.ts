@@ -22,6 +22,17 @@ test("first words are described in the list of commands as they describe themsel
   for (const { name, about } of shown) assert.match(terminal.outText(), `  ${name}`, about);
 });
 
+test("each part of the tree has a help that can be written", async () => {
+  for (const { words, about } of PARTS) {
+    const terminal = capture();
+    const asked = words === "" ? ["--help"] : [...words.split(" "), "--help"];
+    assert.is(await run(asked, closedWorld(terminal)), 0, words);
+    assert.match(terminal.outText(), `Usage: ctdbx ${words}`.trim(), words);
+    const said = terminal.outText().replaceAll(/\s+/g, " ");
+    if (words !== "") assert.match(said, about, words);
+  }
+});
+
 test("the tree has all its commands", () => {
   assert.ok(COMMANDS.length >= 40, `only ${COMMANDS.length}`);
   for (const words of ["cluster status", "dev chaos kill", "tdb get", "watch", "completion"]) {

@@ -4,6 +4,7 @@
  * Does NOT promise: to run by itself; test/live/nats_bus.test.ts and test/transport/sim/ports.test.ts do that.
  */
 
+import { Buffer } from "node:buffer";
 import * as assert from "uvu/assert";
 import type { Bus, BusMessage, BusStatus } from "../../transport/world.ts";
 import { contract, Inbox, type Promises, rejectsCode, text, throwsCode } from "./port_fixture.ts";
@@ -46,6 +47,23 @@ async function closeAll(fixture: BusFixture, ...buses: Bus[]): Promise<void> {
 }
 
 const MESSAGES: Promises<BusFixture> = {
+  "What is published can be changed at once, also a Buffer; what comes can be sliced and changed":
+    async (
+      fixture,
+    ) => {
+      const [one, two] = await pair(fixture);
+      const inbox = new Inbox<BusMessage>();
+      for (let times = 0; times < 2; times++) two.subscribe("t.slice", inbox.put);
+      await settle(fixture, one, two);
+      const bytes = Buffer.from("word");
+      one.publish("t.slice", bytes);
+      bytes.fill(0);
+      const [first, second] = await fixture.wait(inbox.takeAll(2));
+      first?.payload.slice().fill(0);
+      assert.is(text(second?.payload ?? bytes), "word");
+      await closeAll(fixture, one, two);
+    },
+
   "A message reaches every subscriber, the sender too, as it was sent": async (fixture) => {
     const [one, two] = await pair(fixture);
     const inbox = new Inbox<BusMessage>();
@@ -54,6 +72,8 @@ const MESSAGES: Promises<BusFixture> = {
     one.publish("t.reach", utf8("with"), "t.answer");
     one.publish("t.reach", new Uint8Array(0));
     const got = await fixture.wait(inbox.takeAll(6));
+    // A Buffer's slice would be no copy.
+    for (const { payload } of got) assert.is(payload.constructor, Uint8Array);
     const shown = got.map(({ subject, payload, reply }) => `${subject} ${text(payload)} ${reply}`);
     assert.equal(shown.sort(), [
       ...Array(3).fill("t.reach  undefined"),
@@ -100,6 +120,28 @@ const MESSAGES: Promises<BusFixture> = {
     assert.equal(got.map(({ payload }) => Number(text(payload))), [...Array(500).keys()]);
     await closeAll(fixture, one, two);
   },
+
+  "What a turn subscribes hears what it publishes afterwards, and a question keeps its place":
+    async (
+      fixture,
+    ) => {
+      const [one, two] = await pair(fixture);
+      const inbox = new Inbox<BusMessage>();
+      two.subscribe("p.>", ({ reply }) => {
+        if (reply !== undefined) two.publish(reply, utf8("heard"));
+      });
+      await settle(fixture, two);
+      one.subscribe("p.*", inbox.put);
+      one.publish("p.1", utf8("1"));
+      const asked = one.request("p.2", utf8("2"), 5000);
+      one.publish("p.3", utf8("3"));
+      one.subscribe("q.*", inbox.put);
+      one.publish("q.4", utf8("4"));
+      const got = await fixture.wait(inbox.takeAll(4));
+      assert.is(got.map(({ payload }) => text(payload)).join(" "), "1 2 3 4");
+      assert.is(text((await fixture.wait(asked)).payload), "heard");
+      await closeAll(fixture, one, two);
+    },
 
   "The sender may use its buffer again at once; what came is not used again": async (fixture) => {
     const [one, two] = await pair(fixture);

@@ -135,6 +135,8 @@ async function bytesOf(fixture: HostFixture, end: End, count: number): Promise<U
   const all = new Uint8Array(count);
   for (let size = 0; size < count;) {
     const piece = await fixture.wait(end.pieces.take());
+    // A Buffer's slice would be no copy.
+    assert.is(piece.constructor, Uint8Array);
     assert.ok(size + piece.length <= count, "more came than was sent");
     all.set(piece, size);
     size += piece.length;

@@ -225,7 +225,9 @@ test(
         return (said as { troubles: string[] } | undefined)?.troubles.length === 0;
       }, WAIT_MS);
       assert.is(await Promise.race([isUp, supervisor.ended]), true, supervisor.err);
-      assert.ok(existsSync(lock) && statSync(lock).size > 8);
+      // Where the disk takes its time there may be a leader before its record is there.
+      const isWritten = () => Promise.resolve(existsSync(lock) && statSync(lock).size > 8);
+      assert.ok(await until(isWritten, WAIT_MS), "the lock has no record");
       supervisor.signal("SIGTERM");
       const late = new Promise<string>((resolve) => setTimeout(resolve, stopLimitMs(), "late"));
       assert.is(await Promise.race([supervisor.ended, late]), 0);

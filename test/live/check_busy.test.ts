@@ -3,7 +3,7 @@
  * own and as a function, on a file with byte-range locks and on one with mutexes, for plain stores and transactions.
  *
  *   libtdb   store, delete, store ... ------------------------------- stopped or killed
- *   us           check   check   check ... CHECKS_MIN of each           check, tdbtool check
+ *   us           check   check   check ...                             check, tdbtool check
  *
  * Between two checks libtdb has acknowledged at least one more change, so that none looks at a file at rest.
  *
@@ -23,8 +23,9 @@ import { inFolder, tdbtoolCheck } from "./files.ts";
 import { type Peer, startPeer } from "./peer.ts";
 import { FLAG, good, hex, openIn, type OpenWords } from "./session.ts";
 
-/** Checks of each kind while libtdb writes. */
+/** Checks while libtdb writes: by the function on one handle, and by the command, each in a process of its own. */
 const CHECKS_MIN = 50;
+const COMMANDS_MIN = 15;
 /** Keys of the writer: enough that most records move now and then. */
 const KEYS = 200;
 /** The locks of a busy file are waited for, in seconds; what is too short for a loaded machine shows as exit 4. */
@@ -172,12 +173,12 @@ async function checkOften(path: string, writing: Writing): Promise<void> {
 
 const test = suite("TDB: check while libtdb writes");
 for (const [name, flags] of LOCKINGS) {
-  test(
-    `the command finds nothing wrong, ${CHECKS_MIN} times (${name})`,
+  test.either(
+    `the command finds nothing wrong, ${COMMANDS_MIN} times (${name})`,
     limit(180_000, () =>
       whileWriting(flags, "plain", async (path, writing) => {
         const counts = new Set<number>();
-        for (let round = 0; round < CHECKS_MIN; round++) {
+        for (let round = 0; round < COMMANDS_MIN; round++) {
           counts.add(await wantClean(path));
           await writing.more(1);
         }

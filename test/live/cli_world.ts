@@ -71,10 +71,23 @@ export function words(command: string): string[] {
   return command.split(" ");
 }
 
-/** The start of this runtime with the command line. */
+/** The start of this runtime with the command line, in the form that test/run.ts has made ready. */
 export function program(): [string, string[]] {
-  const options = process.execPath.includes("deno") ? ["run", "-A", MAIN] : [MAIN];
+  const main = process.env["CTDBX_PROGRAM"] || MAIN;
+  const options = process.execPath.includes("deno") ? ["run", "-A", main] : [main];
   return [process.execPath, options];
+}
+
+/** Processes that a suite starts run from sources, for what is peculiar to them: threads in files of their own. */
+export function fromSources(test: Pick<Test<object>, "before" | "after">): void {
+  let packed: string | undefined;
+  test.before(() => {
+    packed = process.env["CTDBX_PROGRAM"];
+    delete process.env["CTDBX_PROGRAM"];
+  });
+  test.after(() => {
+    if (packed !== undefined) process.env["CTDBX_PROGRAM"] = packed;
+  });
 }
 
 /** The dump of a database with awkward keys and values, longer and shorter records, and many of them. */

@@ -1,28 +1,31 @@
 /** The commands of a cluster against three real nodes: what they print, in each form, and how they end. */
 
 import { join } from "node:path";
-import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { ClusterAnswer, LeaderAnswer, NodeAnswer, SlotAnswer } from "../../cli/answers.ts";
 import { keeperOf } from "../../cli/dev_cluster.ts";
 import type { LeaderReason } from "../../cli/leader_reason.ts";
 import { isAlive, until } from "../../cli/processes.ts";
 import { limit } from "../limit.ts";
+import { sharedSuite } from "../suite.ts";
+import { undisturbed } from "../undisturbed.ts";
 import { command, dataOf, DevCluster, kill } from "./dev_rig.ts";
 import { ctdbx } from "./process.ts";
 
-const test = suite<{ dev: DevCluster }>("live cluster commands");
+const test = sharedSuite<{ dev: DevCluster }>("live cluster commands");
 
 test.before(limit(60_000, async (context) => void (context.dev = await DevCluster.up(3))));
 test.after(limit(60_000, async ({ dev }) => await dev?.down()));
 
 test("up and status: all processes are named, and a second up is refused", async ({ dev }) => {
-  const rows = dataOf<Record<string, unknown>[]>(await dev.dev("status -o json"));
-  assert.equal(rows.map(({ name }) => name), ["n0", "n1", "n2"]);
-  for (const { pid, supervisor, condition, serving } of rows) {
-    assert.ok(isAlive(pid as number) && isAlive(supervisor as number));
-    assert.equal([condition, serving], ["ok", true]);
-  }
+  await undisturbed(async () => {
+    const rows = dataOf<Record<string, unknown>[]>(await dev.dev("status -o json"));
+    assert.equal(rows.map(({ name }) => name), ["n0", "n1", "n2"]);
+    for (const { pid, supervisor, condition, serving } of rows) {
+      assert.ok(isAlive(pid as number) && isAlive(supervisor as number));
+      assert.equal([condition, serving], ["ok", true]);
+    }
+  });
   const again = await command(["dev", "up", "--home", dev.home]);
   assert.is(again.exit, 4);
   assert.match(again.err, "it is up");
@@ -48,7 +51,7 @@ test("cluster status sums up what it shows; json, jsonl and csv hold the same", 
   const csv = (await dev.ok("node list -o csv")).trim().split("\n");
   assert.is(
     csv[0],
-    "pnn,name,addr,condition,isLeader,isVoter,isMember,isThis,incarnation,runstate,heardMsAgo," +
+    "pnn,name,addr,condition,isLeader,isVoter,isMember,isThis,zone,incarnation,runstate,heardMsAgo," +
       "why,nodeId,tag",
   );
   assert.is(csv.length, 4);
@@ -108,20 +111,22 @@ test("lock show and slot map agree with the leader and the members", async ({ de
   assert.is((await dev.run("slot map --slots --diff")).exit, 2);
 });
 
-test("the lead goes where it is wanted, and no lease ends for it", async ({ dev }) => {
-  const former = await dev.leader();
-  const view = (await dev.status()).generation;
-  const target = [0, 1, 2].find((index) => index !== former) as number;
-  const seen = await dev.moments([0, 1, 2], async () => {
-    await dev.ok(["leader", "yield", "--to", `n${target}`, "--why", "a test wants it"]);
-    for (const index of [0, 1, 2]) await dev.wait(`leader=n${target}`, index);
-  });
-  assert.ok(seen.length > 10);
-  assert.equal(seen.filter(({ leftMs }) => leftMs <= 0), []);
-  assert.is((await dev.status()).generation, view);
-  assert.match(await dev.ok("leader history all"), "yields: a test wants it");
-  assert.is(await dev.ok(`leader yield --to n${target}`), `n${target} leads already\n`);
-});
+test("the lead goes where it is wanted, and no lease ends for it", ({ dev }) =>
+  undisturbed(async () => {
+    await dev.well();
+    const former = await dev.leader();
+    const view = (await dev.status()).generation;
+    const target = [0, 1, 2].find((index) => index !== former) as number;
+    const seen = await dev.moments([0, 1, 2], async () => {
+      await dev.ok(["leader", "yield", "--to", `n${target}`, "--why", "a test wants it"]);
+      for (const index of [0, 1, 2]) await dev.wait(`leader=n${target}`, index);
+    });
+    assert.ok(seen.length > 10);
+    assert.equal(seen.filter(({ leftMs }) => leftMs <= 0), []);
+    assert.is((await dev.status()).generation, view);
+    assert.match(await dev.ok("leader history all"), "yields: a test wants it");
+    assert.is(await dev.ok(`leader yield --to n${target}`), `n${target} leads already\n`);
+  }));
 
 test("a node that is none gets no lead, and too long a reason is refused", async ({ dev }) => {
   assert.is((await dev.run("leader yield --to n7")).exit, 3);

@@ -6,7 +6,6 @@
 import { readFileSync, rmSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
-import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { LeaderAnswer } from "../../cli/answers.ts";
 import { nodeIds, planOf } from "../../cli/dev_cluster.ts";
@@ -19,6 +18,8 @@ import type { AnyMessage } from "../../transport/wire/message.ts";
 import type { ClusterId, Generation, NodeId } from "../../transport/wire/terms.ts";
 import { tagOf } from "../../transport/wire/terms.ts";
 import { limit } from "../limit.ts";
+import { sharedSuite } from "../suite.ts";
+import { undisturbed } from "../undisturbed.ts";
 import { DevCluster, eventually, kill } from "./dev_rig.ts";
 import { KeptLog, until } from "./nats.ts";
 import { ctdbx } from "./process.ts";
@@ -28,7 +29,7 @@ interface Context {
   bus: RealBus;
 }
 
-const test = suite<Context>("live cluster bus");
+const test = sharedSuite<Context>("live cluster bus");
 const ALL = [0, 1, 2];
 
 test.before(limit(60_000, async (context) => {
@@ -102,6 +103,10 @@ function hostile(clusterId: string, victim: NodeId): [string, NodeId, Uint8Array
 }
 
 test("hostile messages on every subject: refused, counted by reason, and nothing else", async ({ dev, bus }) => {
+  await undisturbed(() => sendHostile(dev, bus));
+});
+
+async function sendHostile(dev: DevCluster, bus: RealBus): Promise<void> {
   const plan = planOf(dev.home);
   const [target, victim] = nodeIds(dev.home, plan) as [NodeId, NodeId];
   const before = await counted(dev, 0);
@@ -135,7 +140,7 @@ test("hostile messages on every subject: refused, counted by reason, and nothing
   assert.match(await dev.ok("node status"), /Refused for +\w+ \d+, /);
   await dev.well();
   assert.is((await dev.json<LeaderAnswer>("leader show")).election, election);
-});
+}
 
 test("parts without the rest, and questions of strangers by the thousand", async ({ dev, bus }) => {
   const plan = planOf(dev.home);
@@ -213,7 +218,7 @@ test("what others publish as events cannot steer the terminal, nor speak for a n
 });
 
 test(
-  "every message twice, and again much later: nobody leads who should not, nobody leaves",
+  "every message twice, and again much later: nobody leads who should not, all are well at the end",
   limit(60_000, async ({ dev, bus }) => {
     const kept: [string, Uint8Array][] = [];
     const echoes = new Set<string>();
@@ -235,16 +240,20 @@ test(
         await dev.ok(["leader", "yield", "--to", `n${to}`, "--why", "a test"]).catch(() => "");
         const start = kept.length;
         await eventually("a hundred more messages", () => kept.length > start + 100);
-        const leader = await dev.leader();
-        for (const index of ALL) await dev.wait(`leader=n${leader},members=3`, index);
+        for (const index of ALL) await dev.wait("leader,members=3", index);
       }
     } finally {
       end();
     }
     await dev.well();
+    await eventually("all name one leader", async () => {
+      const leaders = await Promise.all(ALL.map((index) => dev.leader(index)));
+      return new Set(leaders).size === 1;
+    });
+    // Who stands still is called dead, and rightly; in virtual time nobody is (actors/machines/sim/echoes.test.ts).
     for (const index of ALL) {
       const texts = (await dev.history(index)).map(({ what, text }) => `${what} ${text}`);
-      assert.equal(texts.filter((text) => /^(breach|called dead)/.test(text)), []);
+      assert.equal(texts.filter((text) => text.startsWith("breach")), []);
     }
   }),
 );

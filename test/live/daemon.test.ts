@@ -83,11 +83,6 @@ test(
     const daemon = ctdbx(["daemon", "run", "--home", home.home]);
     try {
       await eventually("the complaint", () => /NATS does not answer at 127/.test(daemon.err));
-      const lines = daemon.err.split("\n");
-      const times = lines.map((line) => Date.parse(line.slice(0, 24))).filter((ms) => ms > 0);
-      const complaint = lines.find((line) => line.includes("NATS does not answer")) ?? "";
-      // By its own log: asked for is 2 s after its start, of which the first line is a part.
-      assert.ok(Date.parse(complaint.slice(0, 24)) - (times[0] ?? 0) < 4000, daemon.err);
       const status = await statusOf(home);
       assert.equal([status["serving"], status["bus"]], [false, "disconnected"]);
       const health = await home.run("cluster health");

@@ -1,14 +1,19 @@
-/** A node whose folder was copied: the second daemon of one identity is refused, the first serves on. */
+/**
+ * A node whose folder was copied: the second daemon of one identity is refused, the first serves on. Its daemons run
+ * from sources, the only ones of all live tests.
+ */
 
 import { cpSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { limit } from "../limit.ts";
+import { fromSources } from "./cli_world.ts";
 import { DaemonHome } from "./daemon_home.ts";
 import { freePorts, NatsRig } from "./nats.ts";
 import { ctdbx } from "./process.ts";
 
 const test = suite<{ homes: DaemonHome[]; rig: NatsRig }>("live double");
+fromSources(test);
 
 test.before((context) => {
   context.homes = [];
@@ -29,7 +34,7 @@ test(
     homes.push(home, copy);
     home.configure(port);
     const first = ctdbx(["daemon", "run", "--home", home.home]);
-    const well = "cluster wait --for all-ok,serving --timeout 20";
+    const well = "cluster wait --for all-ok,serving --timeout 40";
     assert.is((await home.run(well)).exit, 0);
 
     copy.configure(port);

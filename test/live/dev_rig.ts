@@ -30,8 +30,8 @@ export interface Outcome {
   readonly err: string;
 }
 
-/** Longest wait of a test for a cluster, seconds. */
-export const WAIT_S = 20;
+/** Longest wait of a test for a cluster, seconds: on a busy machine a disk alone can take ten. */
+export const WAIT_S = 40;
 
 /** What a mapped state page allows at a moment. */
 export interface Moment {
@@ -100,6 +100,17 @@ export class DevCluster {
     const { exit, out, err } = await this.run(words, index);
     assert.is(exit, 0, `${words}: ${err}`);
     return out;
+  }
+
+  /** Waits until a command prints this; before, a node may refuse, or not have the record yet. */
+  async prints(words: string | readonly string[], wanted: string, index = 0): Promise<void> {
+    let seen: Outcome | undefined;
+    const isPrinted = async () => {
+      seen = await this.run(words, index);
+      return seen.exit === 0 && seen.out === wanted;
+    };
+    const isSo = await until(isPrinted, WAIT_S * 1000);
+    assert.ok(isSo, `${words} at n${index}: ${seen?.exit} ${seen?.out}${seen?.err}, not ${wanted}`);
   }
 
   /** Runs `ctdbx dev WORDS`, demanded to succeed. */

@@ -3,10 +3,10 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { EXIT, EXIT_MEANING, type ExitCode } from "../../cli/exit_codes.ts";
 import { limit } from "../limit.ts";
+import { sharedSuite } from "../suite.ts";
 import { ctdbx } from "./process.ts";
 import { DevCluster, kill } from "./dev_rig.ts";
 import { copyVector } from "./vectors.ts";
@@ -16,7 +16,7 @@ interface Context {
   folder: string;
 }
 
-const test = suite<Context>("live exit codes");
+const test = sharedSuite<Context>("live exit codes");
 const seen = new Set<ExitCode>();
 
 test.before(limit(60_000, async (context) => {

@@ -7,7 +7,6 @@
 import { spawnSync } from "node:child_process";
 import { cpSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { Finding } from "../../actors/explain/explain.ts";
 import { askOnce } from "../../cli/commands/asking.ts";
@@ -15,6 +14,7 @@ import { keeperOf, makeCluster } from "../../cli/dev_cluster.ts";
 import { isAlive, supervisorOf, until } from "../../cli/processes.ts";
 import { newNkey } from "../../transport/real_nkeys.ts";
 import { limit } from "../limit.ts";
+import { sharedSuite } from "../suite.ts";
 import { tool } from "../tools.ts";
 import { program } from "./cli_world.ts";
 import { dataOf, DevCluster, kill, processesOf } from "./dev_rig.ts";
@@ -39,7 +39,7 @@ interface Context {
   unkept: Set<number>;
 }
 
-const test = suite<Context>("live explain");
+const test = sharedSuite<Context>("live explain");
 const ALL = [0, 1, 2];
 
 test.before(limit(60_000, async (context) => {

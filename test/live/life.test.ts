@@ -9,13 +9,14 @@
 
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { EXIT, type ExitCode } from "../../cli/exit_codes.ts";
 import type { JsonSchema } from "../../cli/schema.ts";
 import { readEvent } from "../../transport/wire/messages/event.ts";
 import { wrongs } from "../cli/tree_rig.ts";
+import { runningLedger } from "../ledger.ts";
 import { limit } from "../limit.ts";
+import { sharedSuite } from "../suite.ts";
 import { eventually, WAIT_S } from "./dev_rig.ts";
 import { freePorts } from "./nats.ts";
 import { ForeignClient } from "./nats_client.ts";
@@ -51,11 +52,13 @@ interface Finding {
 
 /** The time of all of it on a quiet machine is a quarter of this. */
 const LIFE_MS = 120_000;
-const test = suite<Context>(IS_BINARY ? "a life, binary" : "a life, bundle");
+/** Where one runtime runs it for both, it is the binary's; a node of the bundle on Deno takes twice the time. */
+const IS_THAT_BINARY = IS_BINARY || (runningLedger()?.isShared ?? false);
+const test = sharedSuite<Context>(IS_THAT_BINARY ? "a life, binary" : "a life, bundle");
 
 test.before(limit(60_000, async (context) => {
-  natsEnv();
-  context.program = PackedProgram.build();
+  natsEnv(IS_THAT_BINARY);
+  context.program = PackedProgram.build(IS_THAT_BINARY);
   [context.port = 0] = await freePorts(1);
 }));
 test.after(async ({ program, client }) => {
@@ -66,7 +69,7 @@ test.after(async ({ program, client }) => {
 /** Runs a command of the program with `-o json`; its `data`, when answer and exit code are as declared. */
 function told({ program }: Context, line: string, exit: ExitCode = EXIT.ok): unknown {
   const words = line.split(" ");
-  const ran = program.run([...words, "-o", "json"], natsEnv());
+  const ran = program.run([...words, "-o", "json"], natsEnv(IS_THAT_BINARY));
   const envelope = checked(program, words, ran.out);
   assert.is(ran.exit, exit, `${line}: ${ran.err}${ran.out}`);
   assert.is(envelope.ok, exit === EXIT.ok, line);

@@ -3,11 +3,11 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { lockTrial } from "../../cli/lock_trial.ts";
 import { RealHost } from "../../transport/real_host.ts";
 import { limit } from "../limit.ts";
+import { sharedSuite } from "../suite.ts";
 import { ctdbx, gone, type Process } from "./process.ts";
 
 interface Context {
@@ -15,7 +15,7 @@ interface Context {
   running: Process[];
 }
 
-const test = suite<Context>("ctdbx lock test");
+const test = sharedSuite<Context>("ctdbx lock test");
 
 test.before.each((context) => {
   context.folder = mkdtempSync(join(tmpdir(), "ctdbx-lock-cli-"));

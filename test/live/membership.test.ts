@@ -2,11 +2,11 @@
 
 import { chmodSync, existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { EXIT } from "../../cli/exit_codes.ts";
 import { invitationText, parseInvitation } from "../../cli/membership/invitation.ts";
 import { limit } from "../limit.ts";
+import { sharedSuite } from "../suite.ts";
 import { command, dataOf, eventually, processesOf } from "./dev_rig.ts";
 import { Lab } from "./member_rig.ts";
 
@@ -14,12 +14,12 @@ interface Context {
   lab: Lab;
 }
 
-const test = suite<Context>("live membership");
+const test = sharedSuite<Context>("live membership");
 
-test.before(async (context) => {
+test.before(limit(60_000, async (context) => {
   context.lab = await Lab.create();
-});
-test.after(async ({ lab }) => await lab?.end());
+}));
+test.after(limit(60_000, async ({ lab }) => await lab?.end()));
 
 test("a cluster is there once; another one, or a second time, is refused where it lives", async ({ lab }) => {
   assert.equal(await lab.names(), { nodes: ["n0"], voters: ["n0"] });

@@ -2,11 +2,12 @@
 
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { EXIT } from "../../cli/exit_codes.ts";
 import { parseInvitation } from "../../cli/membership/invitation.ts";
 import { limit } from "../limit.ts";
+import { sharedSuite } from "../suite.ts";
+import { undisturbed } from "../undisturbed.ts";
 import { command, eventually, processesOf } from "./dev_rig.ts";
 import { killWhen, Lab } from "./member_rig.ts";
 import { ctdbx } from "./process.ts";
@@ -15,12 +16,12 @@ interface Context {
   lab: Lab;
 }
 
-const test = suite<Context>("live membership, killed");
+const test = sharedSuite<Context>("live membership, killed");
 
-test.before(async (context) => {
+test.before(limit(120_000, async (context) => {
   context.lab = await Lab.empty();
-});
-test.after(async ({ lab }) => await lab?.end());
+}));
+test.after(limit(120_000, async ({ lab }) => await lab?.end()));
 
 /** Starts a node by several commands at the same time; answers their exit codes. */
 async function startedBy(lab: Lab, name: string, count: number): Promise<unknown[]> {
@@ -55,36 +56,41 @@ async function killAt(words: readonly string[], journal: string, step: string): 
 
 test(
   "two join by one invitation at the same time: one does, the other is told, and cannot be started",
-  limit(60_000, async () => {
-    const lab = await Lab.create();
-    try {
-      const file = await lab.invite("n1");
-      const joins = ["a", "b"].map((name) =>
-        ctdbx(["cluster", "join", file, "--home", lab.home(name)])
-      );
-      const exits = await Promise.all(joins.map(({ ended }) => ended));
-      assert.equal(exits.toSorted(), [EXIT.ok, EXIT.conflict], joins.map(({ err }) => err).join());
-      const [won, lost] = exits[0] === EXIT.ok ? ["a", "b"] : ["b", "a"];
-      const before = await lab.json<{ name: string; incarnation: string }>("node show", won);
-      assert.is(before.name, "n1");
-      // The one that came later may have been told so before it had made anything.
-      if (existsSync(lab.home(lost))) {
-        for (const words of ["daemon start", "daemon run", "daemon supervise"]) {
-          const err = await lab.refused(EXIT.conflict, words, lost);
-          assert.match(err, "Cannot start n1: it has not joined lab");
+  limit(300_000, () =>
+    undisturbed(async () => {
+      const lab = await Lab.create();
+      try {
+        const file = await lab.invite("n1");
+        const joins = ["a", "b"].map((name) =>
+          ctdbx(["cluster", "join", file, "--home", lab.home(name)])
+        );
+        const exits = await Promise.all(joins.map(({ ended }) => ended));
+        assert.equal(
+          exits.toSorted(),
+          [EXIT.ok, EXIT.conflict],
+          joins.map(({ err }) => err).join(),
+        );
+        const [won, lost] = exits[0] === EXIT.ok ? ["a", "b"] : ["b", "a"];
+        const before = await lab.json<{ name: string; incarnation: string }>("node show", won);
+        assert.is(before.name, "n1");
+        // The one that came later may have been told so before it had made anything.
+        if (existsSync(lab.home(lost))) {
+          for (const words of ["daemon start", "daemon run", "daemon supervise"]) {
+            const err = await lab.refused(EXIT.conflict, words, lost);
+            assert.match(err, "Cannot start n1: it has not joined lab");
+          }
+          const other = await lab.invite("n2");
+          const err = await lab.refused(EXIT.conflict, ["cluster", "join", other], lost);
+          assert.match(err, /a join as n1 was begun in .*, and not finished/);
         }
-        const other = await lab.invite("n2");
-        const err = await lab.refused(EXIT.conflict, ["cluster", "join", other], lost);
-        assert.match(err, /a join as n1 was begun in .*, and not finished/);
+        assert.is(processesOf(lab.home(lost)).length, 0);
+        const after = await lab.json<{ incarnation: string }>("node show", won);
+        assert.is(after.incarnation, before.incarnation, "its life goes on");
+        await lab.well(won);
+      } finally {
+        await lab.end();
       }
-      assert.is(processesOf(lab.home(lost)).length, 0);
-      const after = await lab.json<{ incarnation: string }>("node show", won);
-      assert.is(after.incarnation, before.incarnation, "its life goes on");
-      await lab.well(won);
-    } finally {
-      await lab.end();
-    }
-  }),
+    })),
 );
 
 test(
@@ -103,7 +109,7 @@ test(
 
 test(
   "an invitation, killed while it is asked for: run again, it is the same one, and only one waits",
-  limit(60_000, async ({ lab }) => {
+  limit(120_000, async ({ lab }) => {
     const file = lab.file("n1");
     const words = ["cluster", "invite", "n1", "--out", file, "--home", lab.home("n0")];
     await killWhen(ctdbx(words), () => existsSync(`${file}.part`));
@@ -189,7 +195,7 @@ test(
 
 test(
   "started three times at the same time: one supervisor, and whoever did not start it is told nothing wrong",
-  limit(60_000, async ({ lab }) => {
+  limit(120_000, async ({ lab }) => {
     await lab.ok("daemon stop");
     const exits = await startedBy(lab, "n0", 3);
     assert.ok(exits.includes(EXIT.ok), exits.join());

@@ -36,7 +36,7 @@ test.after.each(async ({ labs }) => {
 });
 test.after(({ folder }) => rmSync(folder, { recursive: true, force: true }));
 
-test(
+test.either(
   "with TLS the invitation carries the authority, which the new node trusts",
   limit(90_000, async ({ labs, folder }) => {
     const authority = Authority.make(folder, "ca");
@@ -51,7 +51,7 @@ test(
   }),
 );
 
-test(
+test.either(
   "on a server of the operator's own: files first, then its users from `nats conf`, then the daemons",
   limit(90_000, async ({ labs }) => {
     const lab = await Lab.empty();
@@ -84,7 +84,7 @@ test(
   }),
 );
 
-test(
+test.either(
   "NATS elsewhere than the invitation says, a small disk, the node that carries all: told before anything is done",
   limit(60_000, async ({ labs, folder }) => {
     const lab = await Lab.create();
@@ -120,7 +120,7 @@ test(
   }),
 );
 
-test(
+test.either(
   "a cluster of format 1: inviting says that it must be upgraded; that asks, is done once, and then it works",
   limit(60_000, async ({ labs }) => {
     const lab = await Lab.empty();

@@ -8,7 +8,6 @@ import { appendFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { Decoder } from "cbor-x/decode";
-import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { ROOT } from "../../build/steps.ts";
 import { supervisorOf } from "../../cli/processes.ts";
@@ -16,6 +15,7 @@ import { readEvent } from "../../transport/wire/messages/event.ts";
 import type { JsonSchema } from "../../cli/schema.ts";
 import { wrongs } from "../cli/tree_rig.ts";
 import { limit } from "../limit.ts";
+import { sharedSuite } from "../suite.ts";
 import { command, DevCluster, eventually, kill } from "./dev_rig.ts";
 import { freePorts } from "./nats.ts";
 import { ForeignClient } from "./nats_client.ts";
@@ -26,7 +26,7 @@ interface Context {
   client: ForeignClient;
 }
 
-const test = suite<Context>("live monitoring");
+const test = sharedSuite<Context>("live monitoring");
 
 test.before(limit(60_000, async (context) => {
   context.dev = await DevCluster.up(3);

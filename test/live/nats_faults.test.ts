@@ -203,6 +203,27 @@ test("What is no NATS server is named as that", async ({ rig }) => {
   server.close();
 });
 
+test("A server that begins to talk otherwise is given up at once, and why is told", async ({ rig }) => {
+  const server = createServer((socket) => {
+    socket.write('INFO {"server_id":"x","version":"2.10.0","max_payload":1048576,"proto":1}\r\n');
+    socket.on("error", () => {});
+    socket.on("data", (bytes) => {
+      if (bytes.includes("PING")) socket.write("PONG\r\n");
+      if (bytes.includes("SUB ")) socket.write("HTTP/1.1 200 OK\r\n\r\n");
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  const bus = rig.dial([`nats://127.0.0.1:${port}`]);
+  await until(bus, "connected");
+  const gone = until(bus, "disconnected");
+  bus.subscribe("a", () => {});
+  await gone;
+  assert.match(bus.trouble ?? "", /it says what is no NATS/);
+  await bus.close();
+  server.close();
+});
+
 test("A wrong password is told, a right one is taken", async ({ rig }) => {
   const server = await rig.server({ user: "node", password: "s3cret of ours" });
   const bus = rig.dial([server.address]);

@@ -77,7 +77,7 @@ function dialAs({ rig, home, port }: Context, name: string) {
   return rig.dial([`127.0.0.1:${port}`], { login: { keyFile } });
 }
 
-test(
+test.either(
   "It comes up with the node, asks everybody for a key, comes back when it dies, and ends with the node",
   limit(60_000, async (context) => {
     const { rig, home, port } = context;
@@ -103,7 +103,7 @@ test(
   }),
 );
 
-test(
+test.either(
   "Who is added to the document is let in, who is removed is cut, and a restart of everything knows it",
   limit(60_000, async (context) => {
     const { home } = context;
@@ -132,7 +132,7 @@ test(
   }),
 );
 
-test(
+test.either(
   "A supervisor that is killed takes the server with it; the next one makes what was lost of its files",
   limit(60_000, async (context) => {
     const { home } = context;
@@ -151,7 +151,7 @@ test(
   }),
 );
 
-test(
+test.either(
   "A port in use is told in the log, and taken when it is free; the node waits for it",
   limit(60_000, async (context) => {
     const { rig, home, port } = context;
@@ -167,7 +167,7 @@ test(
   }),
 );
 
-test(
+test.either(
   "Without a key of its own the node keeps a server for everybody, and says so",
   limit(60_000, async (context) => {
     const { rig, home, port } = context;
@@ -181,7 +181,7 @@ test(
   }),
 );
 
-test(
+test.either(
   "What cannot be is said in the log, and no server is started",
   limit(60_000, async (context) => {
     const { home } = context;

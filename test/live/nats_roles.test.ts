@@ -6,7 +6,11 @@ import { lockKey } from "../../transport/nats_roles.ts";
 import type { RealBus } from "../../transport/real_bus.ts";
 import { KvLock } from "../../transport/real_kv.ts";
 import type { LockSeen, LockUnknown } from "../../transport/leader_lock.ts";
-import { buildSubject, subscriptionsOf } from "../../transport/wire/subjects.ts";
+import {
+  buildSubject,
+  dataSubscriptionsOf,
+  subscriptionsOf,
+} from "../../transport/wire/subjects.ts";
 import type { Tag } from "../../transport/wire/terms.ts";
 import { utf8 } from "../contracts/port_fixture.ts";
 import { limit } from "../limit.ts";
@@ -15,6 +19,7 @@ import {
   ask,
   EDGE,
   hears,
+  hearsReplies,
   hearsTexts,
   mayNotAsk,
   mayNotHear,
@@ -32,6 +37,9 @@ test.before(async (context) => {
 test.after(({ rig }) => rig?.nats.end());
 
 const mail = (to: Tag, from: Tag) => buildSubject({ cluster: EDGE, class: "n", to, from });
+const data = (to: Tag | "all", from: Tag) => buildSubject({ cluster: EDGE, class: "r", to, from });
+const frame = (to: Tag | "any", from: Tag) =>
+  buildSubject({ cluster: EDGE, class: "cl", to, from });
 const question = (to: Tag, from: Tag) => buildSubject({ cluster: EDGE, class: "ask", to, from });
 /** Asks JetStream for something that it does. */
 async function done(bus: RealBus, subject: string, question: object): Promise<void> {
@@ -47,15 +55,22 @@ test(
     const { n0, n1 } = rig.all;
     const [one, other] = [await rig.bus(n0), await rig.bus(n1)];
     const heard = [];
-    for (const pattern of subscriptionsOf(EDGE, n1.tag, [7 as never])) {
-      heard.push(await hears(other, pattern));
-    }
+    const patterns = [
+      ...subscriptionsOf(EDGE, n1.tag, [7 as never]),
+      ...dataSubscriptionsOf(EDGE, n1.tag),
+    ];
+    for (const pattern of patterns) heard.push(await hears(other, pattern));
     const said = [
       mail(n1.tag, n0.tag),
       buildSubject({ cluster: EDGE, class: "all", from: n0.tag }),
       question(n1.tag, n0.tag),
       buildSubject({ cluster: EDGE, class: "db", to: 7 as never, from: n0.tag }),
+      data(n1.tag, n0.tag),
+      data("all", n0.tag),
+      frame(n1.tag, n0.tag),
+      frame("any", n0.tag),
     ];
+    assert.is(said.length, patterns.length);
     for (const subject of said) one.publish(subject, utf8("x"));
     for (const [index, subject] of said.entries()) assert.is(await heard[index]?.take(), subject);
     assert.is(one.trouble, undefined);
@@ -73,6 +88,8 @@ test(
       await mayNotPublish(bus, mail(n1.tag, n2.tag));
       await mayNotPublish(bus, buildSubject({ cluster: EDGE, class: "all", from: n2.tag }));
       await mayNotPublish(bus, question(n1.tag, n2.tag));
+      for (const to of [n1.tag, "all"] as const) await mayNotPublish(bus, data(to, n2.tag));
+      for (const to of [n1.tag, "any"] as const) await mayNotPublish(bus, frame(to, n2.tag));
       await mayNotPublish(bus, event(n2.tag));
       await bus.close();
     }
@@ -100,6 +117,8 @@ test(
         "x",
         event(monitor.tag),
         question(n0.tag, monitor.tag),
+        frame("any", monitor.tag),
+        data("all", monitor.tag),
         "$SYS.x",
         `${lockKey(EDGE)}`,
       ]
@@ -114,8 +133,9 @@ test(
   limit(30_000, async ({ rig }) => {
     const { n0, n1, monitor, client, admin } = rig.all;
     const wide = [">", "*", "ctdbx.>", `ctdbx.${EDGE}.>`, `ctdbx.*.ev.*.from.*`, "$SYS.>", "$JS.>"];
-    const mails = [`ctdbx.${EDGE}.n.${n1.tag}.from.*`, `ctdbx.${EDGE}.ask.${n1.tag}.from.*`];
-    const ours = [`ctdbx.${EDGE}.all.from.*`, `ctdbx.${EDGE}.db.*.from.*`, lockKey(EDGE)];
+    const mails = ["n", "ask", "r", "cl"].map((name) => `ctdbx.${EDGE}.${name}.${n1.tag}.from.*`);
+    const all = ["all", "db.*", "r.all", "cl.any"].map((name) => `ctdbx.${EDGE}.${name}.from.*`);
+    const ours = [...all, lockKey(EDGE)];
     for (
       const [who, extra] of [[monitor, ours], [client, ours], [admin, ours], [n0, []]] as const
     ) {
@@ -148,18 +168,38 @@ test(
     const { subject, payload } = await asker.request(question(n0.tag, client.tag), utf8("?"), 5000);
     assert.is(new TextDecoder().decode(payload), "the answer");
     assert.ok(subject.startsWith(`_INBOX_${client.tag}.`), subject);
-    for (const bus of [...sniffers, node]) await mayNotPublish(bus, subject);
+    for (const bus of sniffers) await mayNotPublish(bus, subject);
   }),
 );
 
 test(
-  "A client may ask, and do nothing else",
+  "A program's session is one reply subject: who was told of it answers as often as it likes, nobody else",
+  limit(30_000, async ({ rig }) => {
+    const { n0, n1, client, other } = rig.all;
+    const [asked, never, stranger] = [await rig.bus(n0), await rig.bus(n1), await rig.bus(other)];
+    const replies = await hearsReplies(asked, `ctdbx.${EDGE}.cl.${n0.tag}.from.*`);
+    const program = await rig.bus(client);
+    const session = `_INBOX_${client.tag}.session`;
+    const answers = await hearsTexts(program, session);
+    program.publish(frame(n0.tag, client.tag), utf8("hello"), session);
+    assert.is(await replies.take(), session);
+    for (let i = 0; i < 100; i++) asked.publish(session, utf8(`answer ${i}`));
+    for (let i = 0; i < 100; i++) assert.is(await answers.take(), `answer ${i}`);
+    for (const bus of [never, stranger]) await mayNotPublish(bus, session);
+    assert.is(asked.trouble, undefined);
+  }),
+);
+
+test(
+  "A client may ask and use databases through nodes, and do nothing else",
   limit(20_000, async ({ rig }) => {
     const { n0, client, admin } = rig.all;
     for (const who of [client, admin]) {
       const bus = await rig.bus(who);
       const subjects = [
         mail(n0.tag, who.tag),
+        data(n0.tag, who.tag),
+        data("all", who.tag),
         buildSubject({ cluster: EDGE, class: "all", from: who.tag }),
         event(who.tag),
         lockKey(EDGE),

@@ -1,6 +1,5 @@
 /** What is decided about nodes by commands, waited for, and seen; one node in full; the planned end of a daemon. */
 
-import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { NodeAnswer, SlotAnswer } from "../../cli/answers.ts";
 import { EXIT } from "../../cli/exit_codes.ts";
@@ -8,6 +7,7 @@ import { supervisorOf } from "../../cli/processes.ts";
 import type { JsonSchema } from "../../cli/schema.ts";
 import { wrongs } from "../cli/tree_rig.ts";
 import { limit } from "../limit.ts";
+import { sharedSuite } from "../suite.ts";
 import { dataOf, DevCluster, eventually } from "./dev_rig.ts";
 
 interface Context {
@@ -21,7 +21,7 @@ interface Changed {
   readonly error?: string;
 }
 
-const test = suite<Context>("live node commands");
+const test = sharedSuite<Context>("live node commands");
 
 test.before(limit(60_000, async (context) => {
   context.dev = await DevCluster.up(3);

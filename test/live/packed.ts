@@ -1,6 +1,6 @@
 /**
- * The program as it is shipped, for live tests: on Bun the binary, on Deno the bundle. Built once for a file, run from
- * an empty folder and with an empty environment.
+ * The program as it is shipped, for live tests: on Bun the binary, on Deno the bundle, unless a test says which. Built
+ * once for a file, run from an empty folder and with an empty environment.
  *
  *   SHOP/bin/ctdbx    the program          SHOP/work     where it is run
  *
@@ -34,31 +34,33 @@ export interface Ran {
 export type Env = Readonly<Record<string, string>>;
 
 /** Variables of a run that starts a server: none for the binary, which has one inside. Skips a test that lacks one. */
-export function natsEnv(): Env {
+export function natsEnv(isBinary: boolean = IS_BINARY): Env {
   const path = tool("nats-server");
-  return IS_BINARY ? {} : { CTDBX_NATS_SERVER: path };
+  return isBinary ? {} : { CTDBX_NATS_SERVER: path };
 }
 
 /** The program, and the folder that it is tried in. */
 export class PackedProgram {
   readonly #shop: string;
+  readonly #isBinary: boolean;
   /** The packed file. */
   readonly path: string;
   /** Empty at first. */
   readonly work: string;
 
-  private constructor(shop: string) {
+  private constructor(shop: string, isBinary: boolean) {
     this.#shop = shop;
-    this.path = join(shop, "bin", IS_BINARY ? "ctdbx" : "ctdbx.js");
+    this.#isBinary = isBinary;
+    this.path = join(shop, "bin", isBinary ? "ctdbx" : "ctdbx.js");
     this.work = join(shop, "work");
   }
 
   /** Builds it. Throws with what the build says. */
-  static build(): PackedProgram {
-    const program = new PackedProgram(mkdtempSync(join(tmpdir(), "ctdbx-packed-")));
+  static build(isBinary: boolean = IS_BINARY): PackedProgram {
+    const program = new PackedProgram(mkdtempSync(join(tmpdir(), "ctdbx-packed-")), isBinary);
     mkdirSync(program.work, { mode: 0o700 });
     try {
-      program.#build(IS_BINARY ? "build/binary.ts" : "build/bundle.ts", program.path);
+      program.#build(isBinary ? "build/binary.ts" : "build/bundle.ts", program.path);
     } catch (error) {
       program.remove();
       throw error;
@@ -80,8 +82,9 @@ export class PackedProgram {
 
   /** The command line of a run, in the empty folder. */
   command(words: readonly string[], env: Env = {}): string[] {
-    const runtime = IS_BINARY ? [] : [process.execPath, "run", "-A", "--quiet", "--no-config"];
-    const base: Env = IS_BINARY ? {} : { DENO_DIR: join(this.#shop, "deno") };
+    const isBinary = this.#isBinary;
+    const runtime = isBinary ? [] : [process.execPath, "run", "-A", "--quiet", "--no-config"];
+    const base: Env = isBinary ? {} : { DENO_DIR: join(this.#shop, "deno") };
     return this.alone([...runtime, this.path, ...words], { ...base, ...env });
   }
 

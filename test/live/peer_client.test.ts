@@ -195,6 +195,8 @@ test(
       "fetch-loop TypeScript 1873dc08e82e6a4c",
       "fetch-loop libtdb, C a0a457fff270f62b",
       "fetch-ring TypeScript bc52dd634277c4a3",
+      "remote-call TypeScript 5feceb66ffc86f38",
+      "remote-read TypeScript 5feceb66ffc86f38",
       "hot-counter TypeScript 447e2f73eb140288",
       "hot-mix TypeScript 447e2f73eb140288",
       "message-ring TypeScript 3635e8e60f849481",

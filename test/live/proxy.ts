@@ -7,6 +7,9 @@
 import { connect, createServer, type Server, type Socket } from "node:net";
 import type { AddressInfo } from "node:net";
 
+/** Which way a hang goes: "in": who has connected hears nothing; "out": is not heard. */
+export type HangWay = "both" | "in" | "out";
+
 /** Passes everything on to one port until told otherwise. */
 export class Proxy {
   readonly #server: Server;
@@ -15,7 +18,7 @@ export class Proxy {
   readonly #watchers = new Set<() => void>();
   #accepted = 0;
   #isCut = false;
-  #hangs = false;
+  #hangs: HangWay | undefined;
 
   private constructor(target: number) {
     this.#target = target;
@@ -52,16 +55,25 @@ export class Proxy {
     for (const pair of [...this.#pairs]) end(pair);
   }
 
-  /** Nothing passes any more, in either direction; connections are still accepted. */
-  hang(): void {
-    this.#hangs = true;
-    for (const pair of this.#pairs) for (const socket of pair) socket.pause();
+  /** Nothing passes any more, in either direction or in one; connections are still accepted. */
+  hang(way: HangWay = "both"): void {
+    this.#hangs = way;
+    for (const pair of this.#pairs) this.#pause(pair);
+  }
+
+  #pause([near, far]: [Socket, Socket]): void {
+    if (this.#stops("out")) near.pause();
+    if (this.#stops("in")) far.pause();
+  }
+
+  #stops(way: "in" | "out"): boolean {
+    return this.#hangs === "both" || this.#hangs === way;
   }
 
   /** All is as it was at first. What hung goes on. */
   heal(): void {
     this.#isCut = false;
-    this.#hangs = false;
+    this.#hangs = undefined;
     for (const pair of this.#pairs) for (const socket of pair) socket.resume();
   }
 
@@ -82,15 +94,15 @@ export class Proxy {
     const pair: [Socket, Socket] = [near, far];
     this.#pairs.add(pair);
     far.on("error", () => {});
-    near.on("data", (bytes) => pass(bytes, near, far, () => this.#hangs));
-    far.on("data", (bytes) => pass(bytes, far, near, () => this.#hangs));
+    near.on("data", (bytes) => pass(bytes, near, far, () => this.#stops("out")));
+    far.on("data", (bytes) => pass(bytes, far, near, () => this.#stops("in")));
     for (const socket of pair) {
       socket.on("close", () => {
         this.#pairs.delete(pair);
         end(pair);
       });
-      if (this.#hangs) socket.pause();
     }
+    this.#pause(pair);
   }
 }
 

@@ -140,6 +140,11 @@ export function hearsTexts(bus: RealBus, pattern: string): Promise<Inbox<string>
   return heardBy(bus, pattern, ({ payload }) => new TextDecoder().decode(payload));
 }
 
+/** The same: where their answers are awaited. */
+export function hearsReplies(bus: RealBus, pattern: string): Promise<Inbox<string>> {
+  return heardBy(bus, pattern, ({ reply = "" }) => reply);
+}
+
 async function heardBy(
   bus: RealBus,
   pattern: string,

@@ -6,12 +6,12 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { supervisorOf } from "../../cli/processes.ts";
 import type { JsonSchema } from "../../cli/schema.ts";
 import { wholeTree, wrongs } from "../cli/tree_rig.ts";
 import { limit } from "../limit.ts";
+import { sharedSuite } from "../suite.ts";
 import { command, DevCluster, type Outcome } from "./dev_rig.ts";
 
 interface Context {
@@ -25,7 +25,7 @@ interface Envelope {
   readonly error?: { readonly exit: number; readonly message: string; readonly hint: string };
 }
 
-const test = suite<Context>("live schemas");
+const test = sharedSuite<Context>("live schemas");
 const PARTS = await wholeTree();
 /** Commands that ask one node or several, and need no arguments; not those that do something to the nodes of -n. */
 const LOOKS = PARTS.filter(({ options, usage }) =>
@@ -35,6 +35,7 @@ const LOOKS = PARTS.filter(({ options, usage }) =>
 
 test.before(limit(60_000, async (context) => {
   context.dev = await DevCluster.up(3);
+  await context.dev.ok("db attach records --wait");
   context.folder = mkdtempSync(join(tmpdir(), "ctdbx-schema-"));
 }));
 test.after(limit(60_000, async ({ dev, folder }) => {
@@ -74,7 +75,8 @@ function isList(data: unknown): data is Row[] {
 }
 
 test("the tree has the commands that ask nodes", () => {
-  for (const words of ["cluster status", "node list", "slot map", "lock show", "leader show"]) {
+  const some = ["cluster status", "node list", "slot map", "lock show", "leader show", "db ls"];
+  for (const words of [...some, "db status", "recovery status", "stats show", "rec hot"]) {
     assert.ok(LOOKS.includes(words), words);
   }
 });
@@ -187,6 +189,59 @@ async function partly(at: readonly string[], victim: string): Promise<void> {
     assert.is(only.exit, 1, words);
   }
 }
+
+test(
+  "commands of records: each result as it is declared",
+  limit(90_000, async ({ dev, folder }) => {
+    const at = (index: number) => ["--home", join(dev.home, `n${index}`)];
+    const words = (text: string, index = 0) => [...text.split(" "), ...at(index)];
+    await good(words("db attach records"));
+    await good(words("rec put records key value"));
+    await good([...words("rec put records 00ff --hex"), "8081"]);
+    for (const text of ["key", "key --escaped", "6b6579 --hex", "00ff --hex"]) {
+      await good(words(`rec get records ${text}`, 1));
+    }
+    await good(words("rec cas records key value other", 2));
+    assert.is((await checked(words("rec cas records key value other", 2))).exit, 4);
+    await good(words("rec call records n incr"));
+    await good(words("rec call records 6b6579 append 00 --hex"));
+    await good(words("rec lock records key --hold 0"));
+    await good(words("rec watch records key --count 1"));
+    for (const more of ["", " --history", " --base64 "]) {
+      await good(words(`rec where records a2V5${more}`.trim()));
+    }
+    await good(words("rec pin records key --for 1"));
+    await good(words("rec hot records", 1));
+    for (const more of ["", " --keys-only", " --count", " --prefix k --limit 1"]) {
+      await good(words(`db traverse records${more}`, 2));
+    }
+    await good(words("db dump records"));
+    const file = join(folder, "records.jsonl");
+    await good([...words("db export records --format jsonl"), file]);
+    await good([...words("db import copies"), file]);
+    await good(words("db set records --sticky on"));
+    await good(words("db vacuum records"));
+    for (
+      const text of ["db stats records", "stats db", "stats show", "recovery history --limit 1"]
+    ) {
+      await good(words(text));
+    }
+    await good(words("recovery run --wait"));
+    // On a machine that is busy a node may have lost its lease for a moment.
+    assert.ok([0, 8].includes((await checked(words("recovery explain"))).exit));
+    await good(words("msg send all 5 text"));
+    assert.is((await checked(words("msg exists --srvid 5"))).exit, 3);
+    await good(words("msg listen 5 --timeout 0.1"));
+    await good(words("bench fetch --seconds 1 --records 10"));
+    await good(words("bench transactions --seconds 1 --clients 1"));
+    await good(words("rec del records key"));
+    assert.is((await checked(words("rec get records key"))).exit, 3);
+    assert.is((await checked(words("rec get none key"))).exit, 3);
+    await good(words("db wipe records --yes --wait"));
+    assert.is((await checked(words("db detach copies"))).exit, 14);
+    await good(words("db detach copies --yes --wait"));
+  }),
+);
 
 test("tdb commands: each result as it is declared", async ({ folder }) => {
   const file = join(folder, "a.tdb");

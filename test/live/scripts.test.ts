@@ -4,13 +4,14 @@ import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { askOnce } from "../../cli/commands/asking.ts";
 import { StatePage } from "../../actors/storage/state_page.ts";
 import { RealClock } from "../../transport/real_clock.ts";
 import { RealImageStore } from "../../transport/real_image.ts";
 import { limit } from "../limit.ts";
+import { sharedSuite } from "../suite.ts";
+import { undisturbed } from "../undisturbed.ts";
 import { program } from "./cli_world.ts";
 import { eventually } from "./dev_rig.ts";
 import { Lab } from "./member_rig.ts";
@@ -31,17 +32,17 @@ const NAMES = ["join.sh", "leave.sh", "replace.sh", "rolling-restart.sh"] as con
 const GAP_MAX_MS = 3000;
 const IMAGES = new RealImageStore();
 
-const test = suite<Context>("live scripts");
+const test = sharedSuite<Context>("live scripts");
 
-test.before(async (context) => {
+test.before(limit(60_000, async (context) => {
   context.rig = new NatsRig();
   const server = await context.rig.server({ storeFolder: context.rig.store("s") });
   context.lab = await Lab.create(["--servers", server.address]);
-});
-test.after(async ({ rig, lab }) => {
+}));
+test.after(limit(60_000, async ({ rig, lab }) => {
   await lab?.end();
   await rig.end();
-});
+}));
 
 /** The command line of ctdbx for a script, whose words are split at blanks. */
 function ctdbxWords(): string {
@@ -164,46 +165,47 @@ function leaseLeftMs(lab: Lab, name: string, clock: RealClock): number {
 
 test(
   "rolling-restart.sh: all daemons are new, the leader last; the others serve on, somebody leads",
-  limit(120_000, async ({ lab }) => {
-    const names = ["n0", "n1", "n2"];
-    await lab.ok("cluster wait --for all-ok,leader --timeout 20");
-    const { leader } = await lab.json<{ leader: string }>("leader show");
-    const pids = () =>
-      Promise.all(
-        names.map(async (name) =>
-          (await askOnce(lab.paths(name), "node process") as { pid: number }).pid
-        ),
+  limit(300_000, ({ lab }) =>
+    undisturbed(async () => {
+      const names = ["n0", "n1", "n2"];
+      await lab.ok("cluster wait --for all-ok,leader --timeout 20");
+      const { leader } = await lab.json<{ leader: string }>("leader show");
+      const pids = () =>
+        Promise.all(
+          names.map(async (name) =>
+            (await askOnce(lab.paths(name), "node process") as { pid: number }).pid
+          ),
+        );
+      const before = await pids();
+      const place = `--home "${lab.folder}/$NODE"`;
+      const script = new Process(
+        ["sh", join(SCRIPTS, "rolling-restart.sh"), lab.home("n0")],
+        {
+          CTDBX: ctdbxWords(),
+          RESTART: `$CTDBX daemon stop ${place} && $CTDBX daemon start ${place}`,
+        },
       );
-    const before = await pids();
-    const place = `--home "${lab.folder}/$NODE"`;
-    const script = new Process(
-      ["sh", join(SCRIPTS, "rolling-restart.sh"), lab.home("n0")],
-      {
-        CTDBX: ctdbxWords(),
-        RESTART: `$CTDBX daemon stop ${place} && $CTDBX daemon start ${place}`,
-      },
-    );
-    const order: string[] = [];
-    const follow = async (): Promise<void> => {
-      for (;;) {
-        const line = await script.lines.take();
-        const [, node] = /^restarting (\S+)$/.exec(line) ?? [];
-        if (node !== undefined) order.push(node);
+      const order: string[] = [];
+      const follow = async (): Promise<void> => {
+        for (;;) {
+          const line = await script.lines.take();
+          const [, node] = /^restarting (\S+)$/.exec(line) ?? [];
+          if (node !== undefined) order.push(node);
+        }
+      };
+      void follow();
+      // The one that is being restarted, until the next one is.
+      const seen = await watched(lab, names, () => order.at(-1), script.ended);
+      assert.is(await script.ended, 0, script.err);
+      assert.equal(order.toSorted(), names);
+      assert.is(order.at(-1), leader);
+      for (const [index, pid] of (await pids()).entries()) assert.is.not(pid, before[index]);
+      for (const [name, gapMs] of seen.gaps) {
+        assert.ok(gapMs < GAP_MAX_MS, `${name} did not serve for ${gapMs} ms`);
       }
-    };
-    void follow();
-    // The one that is being restarted, until the next one is.
-    const seen = await watched(lab, names, () => order.at(-1), script.ended);
-    assert.is(await script.ended, 0, script.err);
-    assert.equal(order.toSorted(), names);
-    assert.is(order.at(-1), leader);
-    for (const [index, pid] of (await pids()).entries()) assert.is.not(pid, before[index]);
-    for (const [name, gapMs] of seen.gaps) {
-      assert.ok(gapMs < GAP_MAX_MS, `${name} did not serve for ${gapMs} ms`);
-    }
-    assert.ok(seen.leaderGapMs < GAP_MAX_MS, `nobody led for ${seen.leaderGapMs} ms`);
-    await lab.well();
-  }),
+      assert.ok(seen.leaderGapMs < GAP_MAX_MS, `nobody led for ${seen.leaderGapMs} ms`);
+      await lab.well();
+    })),
 );
 
 test(

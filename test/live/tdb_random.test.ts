@@ -15,7 +15,7 @@
 
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { threadMemory } from "../../assembly/host/memory.ts";
+import { type Regions, threadMemory } from "../../assembly/host/memory.ts";
 import { RealImageStore } from "../../transport/real_image.ts";
 import { limit } from "../limit.ts";
 import { inFolder } from "./files.ts";
@@ -51,11 +51,27 @@ for (const [index, kind] of KINDS.entries()) {
   );
 }
 
-/**
- * Reserved below the file, so that its addresses do not fit into 31 bits: 2.5 GiB, never
- * touched.
- */
-const BELOW_BYTES = 2.5 * 1024 * 1024 * 1024;
+/** The file is to be mapped where addresses do not fit into 31 bits. */
+const ABOVE = 2 ** 31;
+/** What is reserved below, in these sizes, and never touched: other tests of this thread have left gaps. */
+const BLOCKS = [256, 16, 1, 1 / 16].map((mebibytes) => mebibytes * 2 ** 20);
+
+/** Takes all that is free below. */
+function takeBelow(regions: Regions): Map<number, number> {
+  const taken = new Map<number, number>();
+  for (const bytes of BLOCKS) {
+    for (;;) {
+      const at = regions.take(bytes);
+      if (at === undefined) break;
+      if (at >= ABOVE) {
+        regions.give(at, bytes);
+        break;
+      }
+      taken.set(at, bytes);
+    }
+  }
+  return taken;
+}
 
 for (const kind of KINDS.filter((each) => ["old hash", "mutexes"].includes(each.name))) {
   random(
@@ -63,16 +79,15 @@ for (const kind of KINDS.filter((each) => ["old hash", "mutexes"].includes(each.
     limit(60_000, async () => {
       peerProgram();
       const { regions } = threadMemory();
-      const below = regions.take(BELOW_BYTES);
-      assert.ok(below !== undefined, "no room");
-      const next = regions.take(1024 * 1024) ?? 0;
-      regions.give(next, 1024 * 1024);
-      assert.ok(next > 2 ** 31, "the file would not be mapped above");
+      const taken = takeBelow(regions);
       try {
+        const next = regions.take(1024 * 1024);
+        assert.ok(next !== undefined && next >= ABOVE, "the file would not be mapped above");
+        regions.give(next, 1024 * 1024);
         const store = new RealImageStore();
         await inFolder((folder) => mixed(store, folder, kind, FIRST_SEED, 2000));
       } finally {
-        regions.give(below, BELOW_BYTES);
+        for (const [at, bytes] of taken) regions.give(at, bytes);
       }
     }),
   );

@@ -1,22 +1,31 @@
 /**
- * Mutated messages: `npm run test:long -- messages [RUNS] [FIRST_SEED]`, 200 000 by default.
+ * Mutated messages: `npm run test:long -- messages [records | commits] [RUNS] [FIRST_SEED]`, 200 000 by default.
  *
- * A failure prints its seed; `messages 1 SEED` runs that message alone. At the end it says how often each verdict came.
+ * With the word `records` or `commits`: batches about those, which have layouts of their own. A failure prints its
+ * seed; `messages 1 SEED` runs that message alone. At the end it says how often each verdict came.
  *
  * Does NOT promise: the same messages after a change of the declarations.
  */
 
 import process from "node:process";
+import { BatchMutations } from "../transport/wire/batch_mutation.ts";
+import { COMMIT_RIG } from "../transport/wire/commit_rig.ts";
 import { Mutations } from "../transport/wire/mutation.ts";
+import { RECORD_RIG } from "../transport/wire/record_rig.ts";
 
 const RUNS = 200_000;
 const SLOW_MS = 50;
 const SHOW = 10;
 
+function ofWhat(words: readonly string[]): Pick<Mutations, "run" | "counts"> {
+  if (words.includes("commits")) return new BatchMutations(COMMIT_RIG);
+  return words.includes("records") ? new BatchMutations(RECORD_RIG) : new Mutations();
+}
+
 function main(): number {
   const [runs = RUNS, first = 1] = process.argv.slice(2).filter((word) => /^\d+$/.test(word))
     .map(Number);
-  const mutations = new Mutations();
+  const mutations = ofWhat(process.argv);
   let failed = 0;
   let slow = 0;
   const startMs = performance.now();

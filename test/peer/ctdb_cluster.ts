@@ -102,6 +102,11 @@ export class CtdbCluster {
     }
   }
 
+  /** The daemons' processes, and those that they have started. */
+  pids(): number[] {
+    return this.#processes();
+  }
+
   /** CPU time of all processes of the cluster, and of those that they have waited for, ms. */
   cpuMs(): number {
     let ticks = 0;

@@ -89,6 +89,33 @@ export function readVisited(bytes: Uint8Array): Visited | undefined {
   };
 }
 
+/** A record as it is to be stored. */
+export interface NewRecord {
+  readonly key: Uint8Array;
+  readonly value: Uint8Array;
+  readonly header: LtdbHeader;
+}
+
+/** What TRANS3_COMMIT takes: all records of a transaction. */
+export function commitBytes(dbId: number, records: readonly NewRecord[]): Uint8Array {
+  const lengths = records.map(({ key, value }) => 16 + key.length + LTDB_BYTES + value.length);
+  const bytes = new Uint8Array(lengths.reduce((sum, length) => sum + length, 8));
+  const view = viewOf(bytes);
+  view.setUint32(0, dbId, true);
+  view.setUint32(4, records.length, true);
+  let at = 8;
+  for (const [index, { key, value, header }] of records.entries()) {
+    view.setUint32(at, lengths[index] as number, true);
+    view.setUint32(at + 8, key.length, true);
+    view.setUint32(at + 12, LTDB_BYTES + value.length, true);
+    bytes.set(key, at + 16);
+    writeLtdb(bytes.subarray(at + 16 + key.length), header);
+    bytes.set(value, at + 16 + key.length + LTDB_BYTES);
+    at += lengths[index] as number;
+  }
+  return bytes;
+}
+
 /** What TRAVERSE_START_EXT takes: the database, and where the records shall go. */
 export function traverseBytes(dbId: number, srvid: bigint): Uint8Array {
   const bytes = new Uint8Array(24);

@@ -7,6 +7,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { bytesOf, jenkins } from "../bench/twins/hash.ts";
 import {
+  commitBytes,
   deletionBytes,
   readLtdb,
   readNodemap,
@@ -254,6 +255,22 @@ test("the writer keeps packets apart when its buffer grows", () => {
   ]]);
   assert.equal(found[1]?.data, large);
   assert.is(writer.length, 0);
+});
+
+test("a transaction carries each record with its length, its key, its header and its value", () => {
+  const header = { rsn: 7n, dmaster: 2, flags: 0 };
+  const [key, value] = [textBytes("a key"), Uint8Array.of(1, 2, 3)];
+  const made = commitBytes(VEC_TDB, [{ key, value, header }, { key: value, value: key, header }]);
+  const view = new DataView(made.buffer);
+  assert.equal([view.getUint32(0, true), view.getUint32(4, true)], [VEC_TDB, 2]);
+  let at = 8;
+  for (const [one, other] of [[key, value], [value, key]] as const) {
+    const length = view.getUint32(at, true);
+    const record = readVisited(made.subarray(at, at + length));
+    assert.equal([record?.key, record?.value, record?.header], [one, other, header]);
+    at += length;
+  }
+  assert.is(at, made.length);
 });
 
 test.run();

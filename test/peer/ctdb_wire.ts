@@ -42,10 +42,13 @@ export const CONTROL = {
   deregister: 24,
   getPnn: 35,
   setTunable: 48,
+  attachPersistent: 61,
   getNodemap: 91,
+  transactionCommit: 119,
   scheduleForDeletion: 128,
   traverseStart: 131,
   dbOpenFlags: 149,
+  attachReplicated: 150,
 } as const;
 /** Flag of a control: nobody waits for its answer. */
 export const NO_REPLY = 1;

@@ -9,7 +9,7 @@ import { tokenText } from "../../actors/machines/cluster/token.ts";
 import { isActive } from "../../actors/machines/cluster/document.ts";
 import { judgeEnd } from "../../actors/machines/sim/ends.ts";
 import { heal } from "../../actors/machines/sim/faults.ts";
-import type { Pnn } from "../../transport/wire/terms.ts";
+import type { DbId, Generation, Pnn, Version } from "../../transport/wire/terms.ts";
 import type { Stage } from "./scenario.ts";
 
 type Command = (stage: Stage, words: readonly string[]) => void;
@@ -128,11 +128,57 @@ function membershipCommand(
   }
 }
 
+/** `db_attach visits [kind]`, `db_detach visits`, `db_wipe visits`, `db_set visits on` (sticky), `rehome`. */
+function databaseCommand(
+  { sim }: Stage,
+  verb: string,
+  name: string,
+  rest: string | undefined,
+): LeaderCommand {
+  const doc = sim.checkers.docOf(sim.checkers.effective.at(-1) ?? 0n as Version);
+  const known = doc?.dbs.find((db) => db.name === name);
+  const dbId = known?.dbId ?? 100 + name.length as DbId;
+  const since = known?.since ?? 0n as Version;
+  const why = "asked for";
+  switch (verb) {
+    case "db_attach": {
+      const databaseKind = rest === "persistent" ? rest : "volatile";
+      return { verb, dbId, name, databaseKind };
+    }
+    case "db_detach":
+    case "db_wipe":
+      return { verb, dbId, since, why };
+    case "db_set":
+      return { verb, dbId, sticky: rest === "on" ? "on" : "off" };
+    case "rehome":
+      return { verb, generation: doc?.generation ?? 0n as Generation, why };
+    default:
+      throw new TypeError(`Unknown verb in a scenario: ${verb}`);
+  }
+}
+
 /** `ask n0 ban n2 5000`: what an operator at a node wants. */
 function ask(stage: Stage, [at, verb, about, ...rest]: readonly string[]): void {
   const verbId = stage.sim.trace.count.toString(16).padStart(32, "0");
   const command = commandOf(stage, verb, about, rest);
   each(stage, [at ?? ""], (host) => host.feed({ kind: "command", verbId, command }));
+}
+
+/** `force n0`: its operator has it lead the cluster on without most of its voters. */
+function force(stage: Stage, words: readonly string[]): void {
+  const verbId = stage.sim.trace.count.toString(16).padStart(32, "0");
+  const atWallMs = BigInt(Math.floor(stage.sim.nowMs));
+  each(stage, words, (host) => {
+    const { adopted, accepted } = host.machine?.state ?? {};
+    const [one, other] = [adopted?.version ?? 0n, accepted?.version ?? 0n];
+    const from = (one > other ? one : other) as Version;
+    host.feed({ kind: "force", verbId, from, atWallMs });
+    // Nobody proposes it, and all that comes is made from it.
+    const now = host.machine?.state.accepted;
+    if (now !== undefined && now.version !== accepted?.version) {
+      stage.sim.checkers.onProposed(stage.sim.nowMs, now);
+    }
+  });
 }
 
 function commandOf(
@@ -145,6 +191,9 @@ function commandOf(
   if (verb === "yield") return { verb, why };
   if (verb === "finalize") return { verb, format: 2 };
   if (isMembershipVerb(verb)) return membershipCommand(stage, verb, about, rest);
+  if (verb?.startsWith("db_") || verb === "rehome") {
+    return databaseCommand(stage, verb, about ?? "", rest[0]);
+  }
   const { index, nodeId, machine } = hostOf(stage, about);
   const pnn = pnnOf(stage, nodeId) ?? index as never;
   if (verb === "ban") return { verb, pnn, banMs: Number(rest[0]), why };
@@ -213,6 +262,25 @@ function showMembers({ sim, lines }: Stage): void {
   for (const { pnn, name, why } of doc.gone ?? []) lines.push(`  ${pnn} ${name}, gone (${why})`);
 }
 
+/** The databases, and how many slots have another home or none before, by the newest document that is in force. */
+function showDatabases({ sim, lines }: Stage): void {
+  const version = sim.checkers.effective.at(-1);
+  const doc = version === undefined ? undefined : sim.checkers.docOf(version);
+  if (doc === undefined) return;
+  const moved = doc.view.slots.filter(({ slotGen }) => slotGen === doc.generation);
+  const handed = moved.filter(({ from }) => from !== undefined);
+  const about = `${moved.length} slots have new homes, ${handed.length} a home before`;
+  lines.push(
+    `  ${tokenText(doc.version)} view ${tokenText(doc.generation as bigint as Version)}: ${about}`,
+  );
+  for (const { name, kind, since, sticky } of doc.dbs) {
+    const epoch = since === undefined ? "none" : tokenText(since);
+    lines.push(
+      `  ${name} ${kind}, epoch ${epoch}${sticky === undefined ? "" : `, sticky ${sticky}`}`,
+    );
+  }
+}
+
 /** All commands by name. */
 export const COMMANDS: Readonly<Record<string, Command>> = {
   start: (stage, words) =>
@@ -260,8 +328,11 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
   stop: (stage, words) => each(stage, words, (host) => host.feed({ kind: "stop" })),
   lock: lockCommand,
   ask,
+  force,
   show,
   members: showMembers,
+  databases: showDatabases,
+  lose: (stage, words) => each(stage, words, (host) => host.loseData()),
   level: (stage, [word, level]) => {
     hostOf(stage, word).level = Number(level);
   },

@@ -10,14 +10,13 @@
  *
  * Does NOT promise: that the times stay when the machine changes; their order is what is read.
  */
-import { globSync, readFileSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
-import process from "node:process";
+import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { ClusterSim } from "../../actors/machines/sim/cluster_sim.ts";
 import { defaultTiming } from "../../actors/machines/cluster/tunables.ts";
 import type { Rules } from "../../actors/machines/cluster/rules.ts";
 import { COMMANDS } from "./commands.ts";
+import { namesIn, rewriteScripts, type Script, tellScript, textIn, type Told } from "./script.ts";
 
 /** Where they are. */
 const FOLDER = dirname(fileURLToPath(import.meta.url));
@@ -32,53 +31,44 @@ export interface Stage {
   readonly lines: string[];
 }
 
-/** What a file says, and what came of it. */
-export interface Told {
-  /** The file with what happened now. */
-  readonly text: string;
-  readonly violations: readonly string[];
+/** What came of a scenario of the cluster. */
+export interface ClusterTold extends Told {
   /** Names of BROKEN that must be noticed. */
   readonly breaks: readonly string[];
 }
 
 /** The names of all scenarios, sorted. */
 export function scenarioNames(): string[] {
-  return globSync("*.txt", { cwd: FOLDER }).sort();
+  return namesIn(FOLDER);
 }
 
 /** The text of a scenario. */
 export function scenarioText(name: string): string {
-  return readFileSync(join(FOLDER, name), "utf8");
+  return textIn(FOLDER, name);
 }
 
 /** What is no message: the beginning of serving is told by what it follows from. */
 const QUIET = new Set(["start", "end", "fenced", "adopted"]);
 
 /** Runs a scenario. Throws on a command that it does not know. */
-export function tell(text: string, rules?: Rules): Told {
-  const out: string[] = [];
-  const breaks: string[] = [];
-  const settings = new Map<string, number>();
-  let stage: Stage | undefined;
-  for (const line of text.split("\n")) {
-    if (line.startsWith("> ")) {
-      stage ??= open(settings, rules);
-      out.push(line);
-      perform(stage, line.slice(2).trim());
-      out.push(...stage.lines.splice(0));
-    } else if (line.startsWith("  ") || (line === "" && out.at(-1) === "")) continue;
-    else {
-      out.push(line);
-      if (line.startsWith("breaks ")) breaks.push(line.slice(7).trim());
-      const setting = /^(nodes|voters|spares|format|[a-z]+[A-Z]\w*) (\d+)$/.exec(line);
-      if (setting !== null) settings.set(setting[1] ?? "", Number(setting[2]));
-    }
-  }
-  const violations = stage?.sim.checkers.violations.map(({ rule, text }) => `${rule}: ${text}`);
-  return { text: out.join("\n"), violations: violations ?? [], breaks };
+export function tell(text: string, rules?: Rules): ClusterTold {
+  const breaks = text.split("\n").filter((line) => line.startsWith("breaks "))
+    .map((line) => line.slice(7).trim());
+  return { ...tellScript(scriptOf(rules), text), breaks };
 }
 
-function open(settings: Map<string, number>, rules: Rules | undefined): Stage {
+function scriptOf(rules?: Rules): Script<Stage> {
+  return {
+    folder: FOLDER,
+    program: "test/scenarios/scenario.ts",
+    open: (settings) => open(settings, rules),
+    commands: COMMANDS,
+    lines: ({ lines }) => lines.splice(0),
+    violations: ({ sim }) => sim.checkers.violations,
+  };
+}
+
+function open(settings: ReadonlyMap<string, number>, rules: Rules | undefined): Stage {
   const lines: string[] = [];
   const drops: Stage["drops"] = [];
   const shown = new Set<string>();
@@ -114,25 +104,4 @@ function open(settings: Map<string, number>, rules: Rules | undefined): Stage {
   return { sim, drops, shown, lines };
 }
 
-function perform(stage: Stage, text: string): void {
-  const [name = "", ...words] = text.split(" ");
-  const command = COMMANDS[name];
-  if (command === undefined) throw new TypeError(`Unknown command of a scenario: ${text}`);
-  command(stage, words);
-}
-
-function rewrite(names: readonly string[]): void {
-  for (const name of names) {
-    const before = scenarioText(name);
-    const { text, violations } = tell(before);
-    for (const violation of violations) console.log(`${name}: ${violation}`);
-    if (text !== before) console.log(`${name} rewritten`);
-    writeFileSync(join(FOLDER, name), text);
-  }
-}
-
-if (import.meta.main) {
-  const [flag, ...names] = process.argv.slice(2);
-  if (flag === "--rewrite") rewrite(names.length > 0 ? names : scenarioNames());
-  else console.log("bun test/scenarios/scenario.ts --rewrite [FILES]");
-}
+if (import.meta.main) rewriteScripts(scriptOf());

@@ -19,10 +19,10 @@ const SEEDS_MAX = 300;
 const CAUGHT: Readonly<Record<string, { judge: RegExp; seed: number }>> = {
   "prepare before the disk": { judge: /^assert: V4/, seed: 1 },
   "keep without an adopter": { judge: /^assert: V13/, seed: 1 },
-  "earliest of the promisers": { judge: /^serving/, seed: 22 },
-  "without GL": { judge: /^serving/, seed: 14 },
+  "earliest of the promisers": { judge: /^serving/, seed: 9 },
+  "without GL": { judge: /^serving/, seed: 12 },
   "one voter is enough": { judge: /^line/, seed: 1 },
-  "no grant rule": { judge: /^serving/, seed: 91 },
+  "no grant rule": { judge: /^serving/, seed: 146 },
   "nobody is waited out": { judge: /^serving/, seed: 2 },
   "own grants only": { judge: /^serving/, seed: 3 },
   "earlier grants only": { judge: /^serving/, seed: 3 },
@@ -30,9 +30,11 @@ const CAUGHT: Readonly<Record<string, { judge: RegExp; seed: number }>> = {
   "an old life may join": { judge: /^lives/, seed: 12 },
   "never heard a leader before the start": { judge: /^serving/, seed: 8 },
   "any digest is reported": { judge: /^assert: V14/, seed: 3 },
-  "frozen by members": { judge: /^(?:serving|assert: V5)/, seed: 3 },
+  "frozen by members": { judge: /^(?:serving|assert: V5)/, seed: 12 },
   "never frozen": { judge: /^serving/, seed: 1 },
-  "no fence": { judge: /^serving/, seed: 3 },
+  "no fence": { judge: /^serving/, seed: 8 },
+  "epochs without a generation": { judge: /^epochs/, seed: 17 },
+  "goes with its records": { judge: /^handed/, seed: 17 },
 };
 
 function isSeen(seed: number, rules: Rules, judge: RegExp): boolean {
@@ -42,7 +44,7 @@ function isSeen(seed: number, rules: Rules, judge: RegExp): boolean {
 }
 
 for (const [name, { judge, seed }] of Object.entries(CAUGHT)) {
-  test(
+  test.either(
     name,
     limit(60_000, () => {
       const rules = BROKEN[name];
@@ -54,7 +56,7 @@ for (const [name, { judge, seed }] of Object.entries(CAUGHT)) {
   );
 }
 
-test("no probe: leaders change again and again while one-way cuts stay", () => {
+test.either("no probe: leaders change again and again while one-way cuts stay", () => {
   const rules = BROKEN["no probe"];
   assert.ok(rules !== undefined);
   const seeds = Array.from({ length: 40 }, (_, index) => index + 1);

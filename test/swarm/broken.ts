@@ -89,4 +89,6 @@ export const BROKEN: Readonly<Record<string, Rules>> = {
   }),
   "never frozen": broken({ isFrozen: () => false }),
   "no fence": broken({ fencesFirst: () => false }),
+  "epochs without a generation": broken({ isNewEpoch: () => false }),
+  "goes with its records": broken({ isHandedOver: () => true }),
 };

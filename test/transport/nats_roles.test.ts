@@ -14,7 +14,12 @@ import {
   usersText,
 } from "../../transport/nats_roles.ts";
 import { newNkey } from "../../transport/real_nkeys.ts";
-import { buildSubject, eventSubscription, subscriptionsOf } from "../../transport/wire/subjects.ts";
+import {
+  buildSubject,
+  dataSubscriptionsOf,
+  eventSubscription,
+  subscriptionsOf,
+} from "../../transport/wire/subjects.ts";
 import type { DbId, NodeId, Tag } from "../../transport/wire/terms.ts";
 import { tagOf } from "../../transport/wire/terms.ts";
 import { throwsRange } from "../contracts/port_fixture.ts";
@@ -47,6 +52,10 @@ function subjectsFrom(from: Tag): string[] {
     buildSubject({ cluster: CLUSTER, class: "all", from }),
     buildSubject({ cluster: CLUSTER, class: "db", to: 7 as DbId, from }),
     buildSubject({ cluster: CLUSTER, class: "ask", to: OTHER, from }),
+    buildSubject({ cluster: CLUSTER, class: "r", to: OTHER, from }),
+    buildSubject({ cluster: CLUSTER, class: "r", to: "all", from }),
+    buildSubject({ cluster: CLUSTER, class: "cl", to: OTHER, from }),
+    buildSubject({ cluster: CLUSTER, class: "cl", to: "any", from }),
     buildSubject({ cluster: CLUSTER, class: "ev", to: "stats", from }),
     buildSubject({ cluster: CLUSTER, class: "ev.cbor", to: "stats", from }),
   ];
@@ -61,23 +70,28 @@ test("a node may say what is from itself, and nothing that is from another", () 
 
 test("a node may hear all that it subscribes to, and no mail of another", () => {
   const { subscribe } = permissionsOf("node", CLUSTER, OWN);
-  for (const pattern of subscriptionsOf(CLUSTER, OWN.tag as Tag, [1 as DbId, 0xffffffff as DbId])) {
-    assert.ok(covers(subscribe, pattern), pattern);
-  }
+  const dbs = [1 as DbId, 0xffffffff as DbId];
+  const of = (tag: Tag) => [
+    ...subscriptionsOf(CLUSTER, tag, dbs),
+    ...dataSubscriptionsOf(CLUSTER, tag),
+  ];
+  for (const pattern of of(OWN.tag as Tag)) assert.ok(covers(subscribe, pattern), pattern);
   assert.ok(covers(subscribe, eventSubscription(CLUSTER, undefined)));
-  for (
-    const pattern of subscriptionsOf(CLUSTER, OTHER, []).filter((one) => !one.includes(".all."))
-  ) {
-    assert.not.ok(covers(subscribe, pattern), pattern);
-  }
+  const mails = of(OTHER).filter((one) => one.includes(`.${OTHER}.`));
+  assert.is(mails.length, 4);
+  for (const pattern of mails) assert.not.ok(covers(subscribe, pattern), pattern);
 });
 
-test("a monitor may say nothing; clients and operators may only ask", () => {
+test("a monitor may say nothing; clients and operators may ask, and use databases through nodes", () => {
   assert.equal(permissionsOf("monitor", CLUSTER, OWN).publish, []);
   for (const role of ["client", "admin"] as const) {
     const { publish, answers } = permissionsOf(role, CLUSTER, OWN);
     const allowed = subjectsFrom(OWN.tag as Tag).filter((subject) => covers(publish, subject));
-    assert.equal(allowed, [`ctdbx.${CLUSTER}.ask.${OTHER}.from.${OWN.tag}`]);
+    assert.equal(allowed, [
+      `ctdbx.${CLUSTER}.ask.${OTHER}.from.${OWN.tag}`,
+      `ctdbx.${CLUSTER}.cl.${OTHER}.from.${OWN.tag}`,
+      `ctdbx.${CLUSTER}.cl.any.from.${OWN.tag}`,
+    ]);
     assert.not.ok(answers);
   }
 });
@@ -114,7 +128,7 @@ test("who may publish nothing is forbidden it: an empty list would allow everyth
   const text = permissionsText(permissionsOf("monitor", CLUSTER, OWN));
   assert.match(text, 'publish: { deny: ">" }');
   assert.not.match(text, "allow_responses");
-  assert.match(permissionsText(permissionsOf("node", CLUSTER, OWN)), "allow_responses: { max: 1,");
+  assert.match(permissionsText(permissionsOf("node", CLUSTER, OWN)), "allow_responses: { max: -1,");
 });
 
 test("a document lets in its nodes, its invitations and its users, each once", () => {

@@ -23,6 +23,7 @@ import { diceContract } from "../contracts/dice.ts";
 import { diskContract } from "../contracts/disk.ts";
 import { hostContract } from "../contracts/host.ts";
 import { logContract } from "../contracts/log.ts";
+import { throwsCode } from "../contracts/port_fixture.ts";
 
 const folders: string[] = [];
 const mounts: string[] = [];
@@ -70,6 +71,25 @@ async function stopped(pid: number): Promise<void> {
 const wait = <T>(promise: Promise<T>): Promise<T> => promise;
 
 clockContract("real clock", () => ({ clock: new RealClock(), wait }));
+const files = suite("real disk, what is no file");
+
+files(
+  "a pipe that nobody writes to, a device and a folder are refused at once, and hold nobody up",
+  () => {
+    const folder = newFolder();
+    const pipe = join(folder, "pipe");
+    assert.is(spawnSync("mkfifo", [pipe]).status, 0);
+    const disk = new RealDisk();
+    for (const path of [pipe, "/dev/zero", "/dev/null"]) {
+      throwsCode(() => disk.read(path), "io", /it is no regular file$/);
+    }
+    throwsCode(() => disk.read(folder), "io", /it is a folder$/);
+    rmSync(folder, { recursive: true });
+  },
+);
+
+files.run();
+
 const uptime = suite("real clock, boot time");
 uptime("It is the time since the machine has started, sleep included", () => {
   const clock = new RealClock();

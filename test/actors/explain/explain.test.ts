@@ -8,11 +8,19 @@ import { explain, type Finding, RULES } from "../../../actors/explain/explain.ts
 import type { Facts } from "../../../actors/explain/facts.ts";
 import { withoutOutsiders } from "../../../actors/explain/seen.ts";
 import { DEAD, DEEP_CASES, log, n0Down } from "./cases.ts";
+import { ADDRESS_CASES } from "./cases_addresses.ts";
+import { bankWithout, COMMIT_CASES } from "./cases_commits.ts";
+import { RECORD_CASES } from "./cases_records.ts";
+import { RESOURCE_CASES } from "./cases_resources.ts";
+import { SERVICE_CASES } from "./cases_services.ts";
 import { WIDE_CASES } from "./cases_wide.ts";
 import { change, inside, leaderless, lost, NAMES, outside, peer, place } from "./state.ts";
 import { seen, server, well } from "./state.ts";
 
-const CASES = [...DEEP_CASES, ...WIDE_CASES];
+const CASES = [
+  ...[...DEEP_CASES, ...WIDE_CASES, ...RECORD_CASES, ...COMMIT_CASES],
+  ...[...SERVICE_CASES, ...ADDRESS_CASES, ...RESOURCE_CASES],
+];
 const test = suite("explain: causes");
 
 /** All that a finding says. */
@@ -215,6 +223,30 @@ const NEARLY: readonly (readonly [string, string, Facts])[] = [
     }),
   ],
   [
+    "data_crashing",
+    "a data thread that is well for minutes",
+    inside(well(), "n0", {
+      data: { isUp: true, failures: 2, failedMsAgo: 70_000, databases: [] },
+    }),
+  ],
+  [
+    "record_held",
+    "a record that a program has for a moment",
+    inside(well(), "n0", {
+      data: {
+        isUp: true,
+        failures: 0,
+        databases: [{
+          name: "visits",
+          waiting: 1,
+          slotsOpening: 0,
+          keysQueried: 0,
+          heldUp: { key: "a", isHex: false, pid: 9, ageMs: 300 },
+        }],
+      },
+    }),
+  ],
+  [
     "view_change",
     "a document that is no view",
     inside(well(), "n1", {
@@ -352,5 +384,11 @@ for (const [id, about, facts] of NEARLY) {
     assert.not.ok(all.some((finding) => finding.id === id), JSON.stringify(all, undefined, 1));
   });
 }
+
+test("a database that waits for a copy names the nodes that are not well, and how to ask them", () => {
+  const waits = explain(bankWithout()).find(({ id }) => id === "commit_waits");
+  assert.equal(waits?.evidence.at(-1), "not well: n2");
+  assert.is(waits?.commands[0], "ctdbx node status n2 --home /srv/n0");
+});
 
 test.run();

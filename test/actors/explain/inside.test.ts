@@ -219,6 +219,54 @@ test("why a thread died: the sentence of the error, not the lines of the program
   });
 });
 
+test("of databases those are told at which something waits or is not open; keys that are no text in hex", () => {
+  const quiet = { waiting: 0, slotsOpening: 0, keysQueried: 0, heldUp: undefined };
+  const data = {
+    isUp: true,
+    failures: 0,
+    lastFailure: undefined,
+    glance: {
+      databases: [
+        { name: "quiet", ...quiet },
+        { name: "busy", ...quiet, waiting: 2 },
+        { name: "text", ...quiet, heldUp: { key: "a b", pid: 4, ageMs: 10.4 } },
+        { name: "plain", ...quiet, heldUp: { key: "a/b", pid: undefined, ageMs: 10 } },
+        { name: "bytes", ...quiet, heldUp: { key: "\u0000\u00ff", pid: 5, ageMs: 10 } },
+      ],
+    },
+  };
+  const facts = insideFacts(
+    speaker(stateOf(documentOf(1)), { data: data as unknown as NonNullable<Speaker["data"]> }),
+  );
+  const none = { slotsOpening: 0, keysQueried: 0 };
+  assert.equal(facts.data, {
+    isUp: true,
+    failures: 0,
+    databases: [
+      { name: "busy", waiting: 2, ...none },
+      {
+        name: "text",
+        waiting: 0,
+        ...none,
+        heldUp: { key: "612062", isHex: true, pid: 4, ageMs: 10 },
+      },
+      { name: "plain", waiting: 0, ...none, heldUp: { key: "a/b", isHex: false, ageMs: 10 } },
+      {
+        name: "bytes",
+        waiting: 0,
+        ...none,
+        heldUp: { key: "00ff", isHex: true, pid: 5, ageMs: 10 },
+      },
+    ],
+  });
+  const many = Array.from({ length: 40 }, (_, n) => ({ name: `d${n}`, ...quiet, waiting: 1 }));
+  const crowd = { ...data, glance: { databases: many } };
+  const told = insideFacts(
+    speaker(stateOf(documentOf(1)), { data: crowd as unknown as NonNullable<Speaker["data"]> }),
+  );
+  assert.is(told.data?.databases.length, 16);
+});
+
 test("documents of one content have one sum, of another content another", () => {
   const sum = (doc: Document) => insideFacts(speaker(stateOf(doc))).document?.hash;
   const doc = documentOf(3);

@@ -70,6 +70,7 @@ export function word(name: string, more: Partial<InsideFacts> = {}): InsideFacts
     lock: { kind: "jetstream", readMsAgo: 700, holder: LEADER, ...isLeader ? { isOwn: true } : {} },
     counters: { sent: 1000, received: 2000, refused: {} },
     shard: { isUp: true, failures: 0 },
+    data: { isUp: true, failures: 0, databases: [] },
     peers: NAMES.map((each) => peer(each)),
     peersLeftOut: 0,
     history: [],

@@ -18,6 +18,7 @@ function sample(atMs: number, times: number, shard?: Partial<ShardStatus>): Samp
     sentBytes: 1000 * times,
     receivedBytes: 2000 * times,
     refused: new Map([["form", times], ["size", 3 * times]]),
+    dropped: 0,
   };
   const whole: ShardStatus = {
     scopes: [],
@@ -38,6 +39,7 @@ function sample(atMs: number, times: number, shard?: Partial<ShardStatus>): Samp
     store: { writes: 3, failures: 1, lastMs: 1.234567 },
     shard: shard === undefined ? undefined : whole,
     shardFailures: 2,
+    data: undefined,
     lag: { meanMs: 0.12345, maxMs: 3 },
     usage: { rssBytes: 1e6, cpuMs: 30 * times },
   };
@@ -52,6 +54,27 @@ const HEAD = {
   wallMs: 1,
   seq: 1,
 };
+
+test("the data thread's messages and refusals count like those of the other threads", () => {
+  const data = {
+    messagesSent: 5,
+    messagesReceived: 6,
+    sentBytes: 70,
+    receivedBytes: 80,
+    refusedFor: [{ code: "form", count: 4 }, { code: "body", count: 1 }],
+    clients: 0,
+    databases: [],
+  };
+  const { messages, refusedFor } = statsOf({ ...sample(1000, 1), data }, undefined);
+  assert.equal([messages.sent, messages.received], [15, 26]);
+  assert.equal([messages.sentBytes, messages.receivedBytes], [1070, 2080]);
+  assert.equal(refusedFor, [
+    { code: "form", count: 5 },
+    { code: "size", count: 3 },
+    { code: "body", count: 1 },
+  ]);
+  assert.is(messages.refused, 9);
+});
 
 test("rates are growth over the time between", () => {
   const before = markOf(sample(1000, 1));
@@ -71,7 +94,7 @@ test("without a moment before rates are 0, and everything is as declared", () =>
   assert.is(STATS_EVENT.form.faultOf({ ...HEAD, ...stats }), "");
 });
 
-test("both threads count; one that was started anew makes no rate below 0", () => {
+test("both threads count; what both refuse is one message; one that was started anew makes no rate below 0", () => {
   const shard = {
     messagesSent: 100,
     messagesReceived: 200,
@@ -82,7 +105,7 @@ test("both threads count; one that was started anew makes no rate below 0", () =
   const stats = statsOf(first, undefined);
   assert.equal([stats.messages.sent, stats.messages.received], [110, 220]);
   assert.equal(stats.refusedFor, [
-    { code: "form", count: 5 },
+    { code: "form", count: 4 },
     { code: "size", count: 3 },
     { code: "kind", count: 1 },
   ]);

@@ -163,7 +163,7 @@ async function flipAll(
   return counts;
 }
 
-test(
+test.either(
   "in libtdb's file of one record",
   limit(60_000, async () => {
     const store = new SimImageStore({ seed: 1 });
@@ -178,7 +178,7 @@ test(
   }),
 );
 
-test(
+test.either(
   "in a file with live, dead and free records and a recovery area",
   limit(90_000, async () => {
     for (

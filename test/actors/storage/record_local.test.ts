@@ -175,7 +175,7 @@ test("a new life: the old file is left, the new one is opened when it is there",
   rig.store.put("key", copy("2"));
   assert.equal(read(records), ["done", "2"]);
 
-  // Without the file of the new life it waits for that.
+  // Without the file of the new life it waits for that, and not for long.
   rig.life(3n);
   rig.images.rename(`${FOLDER}/${NAME}.3.3.tdb`, `${FOLDER}/away`);
   isReady = undefined;
@@ -185,7 +185,17 @@ test("a new life: the old file is left, the new one is opened when it is there",
   rig.images.rename(`${FOLDER}/away`, `${FOLDER}/${NAME}.3.3.tdb`);
   await rig.clock.pass(50);
   assert.is(isReady, true);
+  rig.life(4n);
+  rig.images.rename(`${FOLDER}/${NAME}.3.4.tdb`, `${FOLDER}/away`);
+  isReady = undefined;
+  void records.ready(5000).then((answer) => isReady = answer);
+  await rig.clock.pass(600);
+  assert.is(isReady, false, "a node that serves has its files, or cannot make this one");
 
+  rig.images.rename(`${FOLDER}/away`, `${FOLDER}/${NAME}.3.4.tdb`);
+  void records.ready(1000).then((answer) => isReady = answer);
+  await rig.clock.pass(50);
+  assert.is(isReady, true);
   rig.lease(0);
   void records.ready(100).then((answer) => isReady = answer);
   await rig.clock.pass(101);

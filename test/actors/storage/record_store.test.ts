@@ -6,7 +6,7 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import * as machine from "../../../actors/machines/record/copy.ts";
-import type { RecordStore } from "../../../actors/machines/record/state.ts";
+import type { RecordStore } from "../../../actors/machines/record/store.ts";
 import {
   FILE_FLAG,
   fileFlags,
@@ -15,6 +15,7 @@ import {
   recordFilePath,
 } from "../../../actors/storage/record_header.ts";
 import { RecordSide } from "../../../actors/storage/record_side.ts";
+import type { StoredRecord } from "../../../actors/storage/record_store.ts";
 import { openTdb } from "../../../actors/storage/tdb_open.ts";
 import { check } from "../../../actors/storage/tdb_check.ts";
 import { CtdbxError } from "../../../transport/wire/errors.ts";
@@ -156,6 +157,26 @@ test("without a life there is no file; names that no file can have are refused",
   assert.is(codeOf(() => recordFilePath(FOLDER, "x".repeat(128), PNN, 1n as Incarnation)), "limit");
 });
 
+test("a chain that is given back within microseconds is had by the first try", () => {
+  const rig = new RecordRig();
+  const open = rig.images.open.bind(rig.images);
+  let busy = 0;
+  rig.images.open = (path, options) => {
+    const image = open(path, options);
+    const tryMutex = image.tryMutex.bind(image);
+    image.tryMutex = (offset) => busy-- > 0 ? "busy" : tryMutex(offset);
+    return image;
+  };
+  rig.life(2n);
+  for (const tries of [1, 20, 50]) {
+    busy = tries;
+    assert.is(rig.store.tryLock("key"), "had", `${tries}`);
+    rig.store.unlock("key");
+  }
+  busy = 1_000;
+  assert.is(rig.store.tryLock("key"), "busy");
+});
+
 test("a chain that a client has is busy; nested tries are had; other chains are free", async () => {
   const rig = new RecordRig(97);
   const { store } = rig;
@@ -262,6 +283,51 @@ test("many records come and go, and the file stays sound", async () => {
   const report = await check(tdb, { strict: true });
   assert.equal(report.problems, []);
   tdb.close();
+});
+
+test("without space the same value gets another header all the same, and a record can be emptied", () => {
+  const rig = new RecordRig();
+  const { store, images } = rig;
+  let isFull = false;
+  const open = images.open.bind(images);
+  images.open = (path, options) => {
+    const image = open(path, options);
+    const extend = image.extend.bind(image);
+    image.extend = (size) => {
+      if (isFull) throw new CtdbxError("no_space", `Cannot extend ${path}: simulated`);
+      extend(size);
+    };
+    return image;
+  };
+  rig.life(2n);
+  const long = new Uint8Array(1024 * 1024).map((_, at) => at % 251);
+  const whole = copy("", { data: long, dmaster: OTHER });
+  store.put("key", whole);
+  isFull = true;
+  let more = 0;
+  while (codeOf(() => store.put(`more ${more}`, whole)) === "no error") more += 1;
+  assert.is(codeOf(() => store.put("more", whole)), "no_space");
+  const changed: StoredRecord = {
+    ...whole,
+    tid: { gen: 9n as Generation, seq: 3 },
+    rsn: 0x1_0000_0005n as Rsn,
+    dmaster: PNN,
+    flags: machine.FLAG_READERS,
+  };
+  store.put("key", changed);
+  assert.equal(store.get("key"), changed);
+  const other = { ...changed, data: long.map((byte) => byte ^ 1) };
+  assert.is(codeOf(() => store.put("key", other)), "no_space");
+  assert.is(codeOf(() => store.put("key", { ...changed, data: long.slice(1) })), "no_space");
+  assert.equal(store.get("key"), changed, "nothing was changed");
+  const empty = copy("", { rsn: 9n as Rsn });
+  store.put("key", empty);
+  assert.equal(store.get("key"), empty);
+  store.drop("key");
+  assert.is(store.get("key"), undefined);
+  store.put("key", other);
+  assert.equal(store.get("key"), other, "the room of what was there is used again");
+  assert.is(store.size.records, more + 1);
 });
 
 test.run();

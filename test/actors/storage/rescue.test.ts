@@ -57,7 +57,7 @@ async function withDatabase(
   }
 }
 
-test("in every good file it finds exactly the records", async () => {
+test.either("in every good file it finds exactly the records", async () => {
   const store = new SimImageStore({ seed: 1 });
   for (const { file, records } of vectors().good) {
     putFile(store, file, vectorBytes(file));
@@ -69,7 +69,7 @@ test("in every good file it finds exactly the records", async () => {
   }
 });
 
-test("with all chains cut it finds every record, and gives all memory back", async () => {
+test.either("with all chains cut it finds every record, and gives all memory back", async () => {
   const { regions } = threadMemory();
   for (const byteOrder of ["little", "big"] as const) {
     await withDatabase(5000, { hashSize: 100, byteOrder }, (tdb) => {
@@ -85,7 +85,7 @@ test("with all chains cut it finds every record, and gives all memory back", asy
   }
 });
 
-test("a reachable record wins over old ones with its key", async () => {
+test.either("a reachable record wins over old ones with its key", async () => {
   await withDatabase(40, { hashSize: 1 }, (tdb) => {
     const { core } = tdb;
     // All are cut off, then some are stored anew.
@@ -98,7 +98,7 @@ test("a reachable record wins over old ones with its key", async () => {
   });
 });
 
-test("deleted records, recovery areas and records inside of values are not found again", async () => {
+test.either("deleted records, recovery areas and records inside of values are not found again", async () => {
   await withDatabase(200, { hashSize: 5 }, async (tdb) => {
     const { core } = tdb;
     const { bytes } = core.memory;
@@ -121,7 +121,7 @@ test("deleted records, recovery areas and records inside of values are not found
   });
 });
 
-test("a wrong length, tailer or next word does not hide a record", async () => {
+test.either("a wrong length, tailer or next word does not hide a record", async () => {
   await withDatabase(60, { hashSize: 1 }, (tdb) => {
     const { core } = tdb;
     const all = haul(tdb).records;
@@ -140,7 +140,7 @@ test("a wrong length, tailer or next word does not hide a record", async () => {
   });
 });
 
-test("in every broken file that opens it ends, and finds no more than there was", async () => {
+test.either("in every broken file that opens it ends, and finds no more than there was", async () => {
   const store = new SimImageStore({ seed: 1 });
   for (const { file } of vectors().corrupt) {
     putFile(store, file, vectorBytes(file));
@@ -158,7 +158,7 @@ test("in every broken file that opens it ends, and finds no more than there was"
   }
 });
 
-test("records that overlap without bound are not reported without bound", async () => {
+test.either("records that overlap without bound are not reported without bound", async () => {
   await withDatabase(0, { hashSize: 1 }, (tdb) => {
     const { core } = tdb;
     core.image.extend(1024 * 1024);
@@ -184,7 +184,7 @@ test("records that overlap without bound are not reported without bound", async 
   });
 });
 
-test("a transaction that is open refuses it", async () => {
+test.either("a transaction that is open refuses it", async () => {
   await withDatabase(3, {}, async (tdb) => {
     await tdb.begin();
     assert.throws(

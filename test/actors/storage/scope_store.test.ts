@@ -60,7 +60,7 @@ async function reload(images: SimImageStore, scope = "c"): Promise<ScopeFile | u
   return file;
 }
 
-test("what was saved is loaded: tombstones, any text, the largest numbers", async () => {
+test.either("what was saved is loaded: tombstones, any text, the largest numbers", async () => {
   const images = new SimImageStore({ seed: 1 });
   const store = new ScopeStore(images, FOLDER);
   const records = [
@@ -76,13 +76,13 @@ test("what was saved is loaded: tombstones, any text, the largest numbers", asyn
   assert.equal(await reload(images), sorted(expected));
 });
 
-test("without a file there is nothing, and loading makes none", async () => {
+test.either("without a file there is nothing, and loading makes none", async () => {
   const images = new SimImageStore({ seed: 1 });
   assert.is(await reload(images), undefined);
   assert.not(images.exists(`${FOLDER}/c.tdb`));
 });
 
-test("a save changes what it names; one that wipes leaves nothing else", async () => {
+test.either("a save changes what it names; one that wipes leaves nothing else", async () => {
   const images = new SimImageStore({ seed: 1 });
   const store = new ScopeStore(images, FOLDER);
   const [a, b, c] = [record("a", "1", 1n), record("b", "1", 2n), record("c", "1", 3n)];
@@ -95,7 +95,7 @@ test("a save changes what it names; one that wipes leaves nothing else", async (
   await store.close();
 });
 
-test("what is asked of one scope is done in order", async () => {
+test.either("what is asked of one scope is done in order", async () => {
   const images = new SimImageStore({ seed: 1 });
   const store = new ScopeStore(images, FOLDER);
   const all = [
@@ -115,7 +115,7 @@ test("what is asked of one scope is done in order", async () => {
   assert.is(code, "state");
 });
 
-test("more scopes than files that stay open", async () => {
+test.either("more scopes than files that stay open", async () => {
   const images = new SimImageStore({ seed: 1, reserveBytes: 65536 });
   const open = new Set<Image>();
   const counting: ImageStore = {
@@ -146,7 +146,7 @@ test("more scopes than files that stay open", async () => {
   assert.is(open.size, 0);
 });
 
-test("scopes have files of their own, and nothing else has", () => {
+test.either("scopes have files of their own, and nothing else has", () => {
   const id = "0".repeat(32);
   assert.equal(["c", "d/a.tdb", `n/${id}`].map(scopeFileName), [
     "c.tdb",
@@ -167,7 +167,7 @@ async function base(images: SimImageStore): Promise<ScopeStore> {
 const NEXT = change({ put: [record("b", null, 8n), record("c", "3", 9n)], drop: ["a"], floor: 4n });
 
 for (const after of ["process", "power"] as const) {
-  test(
+  test.either(
     `a save that dies at any step is done or not done (${after})`,
     limit(60_000, async () => {
       const seen = new Set<string>();
@@ -203,7 +203,7 @@ function textOf({ epoch, isWhole, floor, records }: ScopeFile = { ...NEXT, recor
   return `${epoch} ${isWhole} ${floor} ${parts.join()}`;
 }
 
-test("a full disk: the save fails, the file is as before, and the next one works", async () => {
+test.either("a full disk: the save fails, the file is as before, and the next one works", async () => {
   const images = new SimImageStore({ seed: 5 });
   const store = await base(images);
   const before = await reload(images);
@@ -218,7 +218,7 @@ test("a full disk: the save fails, the file is as before, and the next one works
   await store.close();
 });
 
-test(
+test.either(
   "any flipped bit: the content as it was, or nothing, and the node hears of it",
   limit(60_000, async () => {
     const images = new SimImageStore({ seed: 1 });
@@ -254,7 +254,7 @@ test(
   }),
 );
 
-test("a file of another kind is none, also for a save that wipes", async () => {
+test.either("a file of another kind is none, also for a save that wipes", async () => {
   const images = new SimImageStore({ seed: 1 });
   const other = await openTdb(images, `${FOLDER}/c.tdb`, { create: true });
   other.store(new Uint8Array([1, 2]), new Uint8Array(50));

@@ -61,6 +61,67 @@ test("a page whose writer was stopped in the middle says nothing, until somebody
   assert.equal(reader.read(), { ...STATE, leaseEndNs: 0n });
 });
 
+/** Calls `look` behind each word that `work` stores. */
+function eachStore(work: () => void, look: () => void): void {
+  const { store, add } = Atomics;
+  // Both are generic over arrays of numbers and of bigints; what they are given is passed on as it came.
+  const traced = (plain: (...args: never[]) => unknown) => (...args: never[]): unknown => {
+    const answer = plain(...args);
+    look();
+    return answer;
+  };
+  Object.assign(Atomics, { store: traced(store), add: traced(add) });
+  try {
+    work();
+  } finally {
+    Object.assign(Atomics, { store, add });
+  }
+}
+
+test("a renewal is seen at once: no reader finds the page half-written", () => {
+  const images = new SimImageStore({ seed: 1 });
+  const page = StatePage.make(images, PATH, STATE);
+  const reader = StatePage.open(images, PATH);
+  const before = reader.sequence;
+  // Both halves of the number change.
+  const leaseEndNs = STATE.leaseEndNs + 0x1_0000_0001n;
+  const seen: unknown[] = [];
+  eachStore(() => page.write({ ...STATE, leaseEndNs }), () => seen.push(reader.read()));
+  assert.ok(seen.length > 0);
+  for (const state of seen) assert.equal(state, { ...STATE, leaseEndNs });
+  assert.is.not(reader.sequence, before, "who looks at the sequence only sees that there is news");
+});
+
+test("a change of more than that is seen as a whole, or nothing is seen", () => {
+  const changes: readonly Partial<NodeState>[] = [
+    { generation: 7n as Generation },
+    { frozen: true },
+    { pnn: 3 as Pnn },
+    { pid: 12 },
+    { incarnation: 1n as Incarnation },
+  ];
+  for (const change of changes) {
+    const images = new SimImageStore({ seed: 1 });
+    const page = StatePage.make(images, PATH, STATE);
+    const reader = StatePage.open(images, PATH);
+    const next = { ...STATE, leaseEndNs: STATE.leaseEndNs + 1n, ...change };
+    const seen: (NodeState | undefined)[] = [];
+    eachStore(() => page.write(next), () => seen.push(reader.read()));
+    assert.equal(seen.pop(), next);
+    for (const state of seen) assert.is(state, undefined);
+  }
+});
+
+test("a page that a dead writer left half-written is written as a whole, also where nothing else is new", () => {
+  const images = new SimImageStore({ seed: 1 });
+  const page = StatePage.make(images, PATH, STATE);
+  const image = images.open(PATH);
+  const words = new Uint32Array(threadMemory().memory.buffer, image.address, STATE_PAGE_BYTES / 4);
+  words[3] = (words[3] as number) + 1;
+  page.write(STATE);
+  assert.equal(page.read(), STATE);
+});
+
 test("made over what lies there, whatever it is", () => {
   const images = new SimImageStore({ seed: 1 });
   const junk = images.open(PATH, { create: true });

@@ -231,7 +231,7 @@ async function atEveryStep(each: (n: number) => Promise<boolean>): Promise<void>
 
 const crash = suite("TDB transaction: crash at every step");
 for (const plan of PLANS) {
-  crash(`process killed: ${plan.name}`, () =>
+  crash.either(`process killed: ${plan.name}`, () =>
     atEveryStep(async (n) => {
       const { store, before, after, error } = await attempt(plan, n, n, "crash");
       if (error !== undefined) assert.instance(error, SimCrash);
@@ -240,7 +240,7 @@ for (const plan of PLANS) {
       return error === undefined;
     }));
 
-  crash(`power lost: ${plan.name}`, () =>
+  crash.either(`power lost: ${plan.name}`, () =>
     atEveryStep(async (n) => {
       let through = false;
       for (let seed = 1; seed <= 3; seed++) {
@@ -254,7 +254,7 @@ for (const plan of PLANS) {
     }));
 }
 
-crash("the recovery is killed at each of its own steps, power lost", async () => {
+crash.either("the recovery is killed at each of its own steps, power lost", async () => {
   const plan = PLANS[1] as Plan;
   let hits = 0;
   for (let n = 5; n < STEPS_MAX; n += 4) {
@@ -283,7 +283,7 @@ crash.run();
 const refusals = suite("TDB transaction: the disk refuses a step");
 for (const fault of ["no_space", "io"] as const) {
   for (const plan of PLANS) {
-    refusals(
+    refusals.either(
       `${fault}: the handle goes on, content before or after: ${plan.name}`,
       () =>
         atEveryStep(async (n) => {
@@ -299,7 +299,7 @@ for (const fault of ["no_space", "io"] as const) {
   }
 }
 
-refusals(
+refusals.either(
   "a disk full from the n-th growth on fails plain stores, until there is space",
   async () => {
     let refused = 0;

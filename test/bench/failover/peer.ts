@@ -30,29 +30,56 @@ export function hasPeer(): boolean {
 
 /** Runs the peer's trials once; a time of Infinity: it did not happen within the limit. */
 export async function peerTrial(onTime: (time: FailoverTime) => void): Promise<void> {
-  const folder = mkdtempSync(join(tmpdir(), "ctdb-failover-"));
-  const peer = new Peer(folder, onTime);
-  try {
+  await withPeer(onTime, "view", async (peer) => {
     await peer.start("start of all nodes until all is well");
     await peer.killAll();
     await peer.start("start after kill -9 of all until all is well");
-    await peer.kill("follower");
-    await peer.kill("leader");
-    await peer.pause("follower", LIMIT_MS);
-    await peer.pause("leader", LEADER_LIMIT_MS);
+    await peer.faults();
+  });
+}
+
+/**
+ * How long public addresses of a node that stands still or dies have no living owner, by what a survivor knows; once
+ * each. Its event scripts do nothing, so their time is not in it. Names as those of test/bench/addresses.ts.
+ */
+export async function peerAddressTrial(onTime: (time: FailoverTime) => void): Promise<void> {
+  await withPeer(onTime, "addresses", async (peer) => {
+    await peer.start("start");
+    await peer.faults();
+  });
+}
+
+async function withPeer(
+  onTime: (time: FailoverTime) => void,
+  watched: Watched,
+  work: (peer: Peer) => Promise<void>,
+): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), "ctdb-failover-"));
+  const peer = new Peer(folder, onTime, watched);
+  try {
+    await work(peer);
   } finally {
     peer.end();
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
+/** What is looked at after a fault. */
+type Watched = "view" | "addresses";
+
 class Peer {
   readonly #folder: string;
   readonly #onTime: (time: FailoverTime) => void;
+  readonly #watched: Watched;
 
-  constructor(folder: string, onTime: (time: FailoverTime) => void) {
+  constructor(
+    folder: string,
+    onTime: (time: FailoverTime) => void,
+    watched: Watched,
+  ) {
     this.#folder = folder;
     this.#onTime = onTime;
+    this.#watched = watched;
   }
 
   #run(verb: string, ...words: string[]): { status: number | null; stdout: string } {
@@ -71,6 +98,14 @@ class Peer {
     await sleep(1000);
   }
 
+  /** Each fault once. */
+  async faults(): Promise<void> {
+    await this.kill("follower");
+    await this.kill("leader");
+    await this.pause("follower", LIMIT_MS);
+    await this.pause("leader", LEADER_LIMIT_MS);
+  }
+
   async killAll(): Promise<void> {
     for (const pid of this.#processes()) kill(pid, "SIGKILL");
     // The event daemons of killed daemons are in the way of the next start until they have noticed.
@@ -80,6 +115,7 @@ class Peer {
   /** Kills a daemon, and starts it again when the others have noticed. */
   async kill(who: "follower" | "leader"): Promise<void> {
     const pnn = this.#pnnOf(who);
+    await this.#hosting(pnn);
     const pid = this.#pid(pnn);
     kill(pid, "SIGKILL");
     await this.#times(`kill -9 of the daemon, ${who}`, who, pnn, LIMIT_MS);
@@ -94,6 +130,7 @@ class Peer {
   /** Stops a node's processes until the others have noticed. */
   async pause(who: "follower" | "leader", limitMs: number): Promise<void> {
     const pnn = this.#pnnOf(who);
+    await this.#hosting(pnn);
     const pids = this.#processes().filter((pid) => this.#nodeOf(pid) === pnn);
     for (const pid of pids) kill(pid, "SIGSTOP");
     try {
@@ -114,6 +151,11 @@ class Peer {
     const startMs = performance.now();
     const witness = (pnn + 1) % NODES;
     const leftMs = (): number => limitMs - (performance.now() - startMs);
+    if (this.#watched === "addresses") {
+      const isServed = await this.#until(() => !this.#hosts(witness, pnn), leftMs());
+      const short = `${what.startsWith("kill") ? "kill -9" : "SIGSTOP"}, ${who}`;
+      return this.#onTime({ what: short, ms: isServed ? performance.now() - startMs : Infinity });
+    }
     if (who === "leader") {
       const isNew = await this.#until(() => {
         const leader = this.#ctdb(witness, "leader").trim();
@@ -136,6 +178,20 @@ class Peer {
     const text = this.#ctdb(witness, "status");
     const isGone = new RegExp(`^pnn:${pnn} .*DISCONNECTED`, "m").test(text);
     return isGone && !new RegExp(`lmaster:${pnn}$`, "m").test(text) && text.includes("NORMAL");
+  }
+
+  /** A node that is back gets addresses some seconds later. */
+  async #hosting(pnn: number): Promise<void> {
+    if (this.#watched !== "addresses") return;
+    const isSo = await this.#until(() => this.#hosts((pnn + 1) % NODES, pnn), LIMIT_MS);
+    if (!isSo) throw new Error(`Cannot go on: node ${pnn} of the peer gets no address`);
+    await sleep(1000);
+  }
+
+  /** Does a node have public addresses, as far as the other one knows? Lines are `|ADDRESS|PNN|`. */
+  #hosts(witness: number, pnn: number): boolean {
+    const owners = [...this.#ctdb(witness, "ip", "-X").matchAll(/^\|[\d.]+\|(-?\d+)\|/gm)];
+    return owners.length === 0 || owners.some(([, owner]) => Number(owner) === pnn);
   }
 
   async #well(): Promise<void> {

@@ -4,7 +4,6 @@
  * Does NOT promise: worlds beyond those named here.
  */
 
-import { CtdbFiles, CtdbProgram } from "../../peer/ctdb_world.ts";
 import { Peer, runtimeCommand, thisRuntime } from "../../live/peer.ts";
 import type { RecordClient, RecordWorld } from "./world.ts";
 
@@ -12,8 +11,13 @@ import type { RecordClient, RecordWorld } from "./world.ts";
 export async function openWorld(address: string): Promise<RecordClient> {
   const colon = address.indexOf(":");
   const [kind, place] = [address.slice(0, colon), address.slice(colon + 1)];
-  if (kind === "ctdbd") return await CtdbProgram.connect(place, new CtdbFiles());
-  throw new RangeError(`Cannot connect to ${address}: ${kind} is none of ctdbd`);
+  // Each only where it is wanted: a process shall not load what it does not use.
+  if (kind === "ctdbx") return await (await import("./ours.ts")).OurProgram.connect(place);
+  if (kind !== "ctdbd") {
+    throw new RangeError(`Cannot connect to ${address}: ${kind} is none of ctdbd, ctdbx`);
+  }
+  const { CtdbFiles, CtdbProgram } = await import("../../peer/ctdb_world.ts");
+  return await CtdbProgram.connect(place, new CtdbFiles());
 }
 
 /**

@@ -13,6 +13,8 @@ export interface Run {
   readonly scale: Scale;
   /** Of the database. */
   readonly name: string;
+  /** Aborted when it takes longer than its limit: it is to stop what it has begun, and to end. */
+  readonly signal: AbortSignal;
   tell(figure: Figure): void;
 }
 

@@ -51,8 +51,14 @@ export interface RecordClient {
 export interface NativeLoop {
   /** Program and library. */
   readonly client: string;
-  /** ns of each batch of BATCH operations. */
-  run(pnn: number, name: string, keys: Uint8Array, batch: number): Promise<Float64Array>;
+  /** ns of each batch of BATCH operations. `onLater` is told of each that could not be done at once. */
+  run(
+    pnn: number,
+    name: string,
+    keys: Uint8Array,
+    batch: number,
+    onLater: () => void,
+  ): Promise<Float64Array>;
 }
 
 /** A cluster that runs. Node numbers are 0 .. nodes - 1. */

@@ -167,6 +167,7 @@ test("a step whose work is not to be seen afterwards is an error, and stays open
     assert.unreachable();
   } catch (error) {
     assert.match((error as Failure).message, "Cannot see that it is done: does x");
+    assert.is((error as Failure).exit, EXIT.expectation);
   }
   assert.not.match(disk.journal, '"is":"done"');
 });

@@ -20,6 +20,7 @@ const test = suite("a client that is stopped inside");
 
 const MANNERS: Manners = {
   keys: ["n0"],
+  watched: [],
   thinkMs: 1_000,
   deadlineMs: 20_000,
   reads: 0,
@@ -48,7 +49,7 @@ function run(what: "read" | "write", rules: RecordRules): { outcome: string; rul
   // Its client goes into the mutex and is stopped there; so is its node.
   const client = new MappedClient(sim, host, 3, { ...MANNERS, stops: 10_000, stopMs: 2_000 });
   client.do("n0", what, 60_000);
-  sim.run(5_001);
+  sim.run(5_500);
   host.stop();
   sim.run(10_000);
   new RemoteClient(sim, other, 4, MANNERS).lock("n0");

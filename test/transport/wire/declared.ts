@@ -9,6 +9,7 @@
 import fc from "fast-check";
 import type { SchemaNode } from "../../../transport/wire/shape.ts";
 import type { SomeDeclaration } from "../../../transport/wire/messages/registry.ts";
+import { anyEntry } from "./commit/any_entry.ts";
 
 /** What a test needs to know of a schema, beside what its shape needs. */
 export interface Ranged extends SchemaNode {
@@ -31,7 +32,8 @@ function anyOf(node: Ranged): fc.Arbitrary<unknown> {
   if (node.anyOf !== undefined) return fc.oneof(...node.anyOf.map((one) => anyOf(one)));
   if (node.enum !== undefined) return fc.constantFrom(...node.enum);
   if (node.const !== undefined) return fc.constant(node.const);
-  // Bytes have no type of JSON.
+  // Bytes and entries have no type of JSON.
+  if (node.title === "entry") return anyEntry;
   if (node.title === "bytes") return fc.uint8Array({ maxLength: 40 });
   switch (node.type) {
     case "bigint":
@@ -60,7 +62,14 @@ function anyNumber(min: number, max: number): fc.Arbitrary<number> {
   return fc.oneof(whole, fc.double({ min, max, noNaN: true }), fc.constantFrom(min, max));
 }
 
+/** The form of a key: each character a byte. */
+const BYTES = "^[\\u0000-\\u00ff]*$";
+
 function anyText({ maxLength = 0, pattern }: Ranged): fc.Arbitrary<string> {
+  if (pattern === BYTES) {
+    const unit = fc.integer({ min: 0, max: 255 }).map((code) => String.fromCharCode(code));
+    return fc.string({ unit, maxLength: Math.min(80, maxLength) });
+  }
   if (pattern === undefined || pattern.includes("\\u0000")) {
     const text = fc.string({ unit: "grapheme", maxLength: Math.min(8, maxLength) });
     return pattern === undefined ? text : text.filter((value) => new RegExp(pattern).test(value));

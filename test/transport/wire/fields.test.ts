@@ -34,6 +34,10 @@ const FORMS: Record<string, { good: string[]; bad: string[] }> = {
       `${"0".repeat(32)}\n`,
     ],
   },
+  "^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$": {
+    good: ["a", "Rack-1.b_c", "9".repeat(32)],
+    bad: ["", "a".repeat(33), "-a", ".a", "a b", "ä"],
+  },
   "^[a-z][a-z0-9_]{0,31}$": {
     good: ["a", "a".repeat(32), "lmaster_2"],
     bad: ["", "a".repeat(33), "2a", "A", "a b", "ä"],
@@ -93,9 +97,25 @@ const FORMS: Record<string, { good: string[]; bad: string[] }> = {
     good: ["n", "n.1_a-b", "n".repeat(63)],
     bad: ["", "-n", "n".repeat(64), "a b", "n\n", "../n"],
   },
+  "^[A-Za-z0-9_-][A-Za-z0-9._-]{0,126}$": {
+    good: ["a", "g_lock.tdb", "x".repeat(127)],
+    bad: ["", ".hidden", "..", "a/b", "x".repeat(128), "ä"],
+  },
+  "^[!-~]{1,32}$": {
+    good: ["!", "~".repeat(32), "0f".repeat(16)],
+    bad: ["", "a b", "x".repeat(33), "a\n", "ä"],
+  },
   "^[0-9a-fA-F:.]{2,45}$": {
     good: ["::", "10.0.0.1", "f".repeat(45)],
     bad: ["", ":", "f".repeat(46), "1.2.3.4/24", "g::"],
+  },
+  "^[0-9a-f.:]{2,39}$": {
+    good: ["::", "10.0.0.1", "f".repeat(39)],
+    bad: ["", ":", "f".repeat(40), "1.2.3.4/24", "F::"],
+  },
+  "^[A-Za-z0-9._:/-]{1,64}$": {
+    good: ["a", "worker-7", "eu/mail:2.x_y", "n".repeat(64)],
+    bad: ["", "a b", "n".repeat(65), "a\n", "ä", "*"],
   },
 };
 

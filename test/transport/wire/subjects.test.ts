@@ -23,6 +23,18 @@ const anySubject: fc.Arbitrary<Subject> = fc.oneof(
   fc.record({ cluster, class: fc.constant("db" as const), to: db, from: tag }),
   fc.record({
     cluster,
+    class: fc.constant("r" as const),
+    to: fc.oneof(tag, fc.constant("all" as const)),
+    from: tag,
+  }),
+  fc.record({
+    cluster,
+    class: fc.constant("cl" as const),
+    to: fc.oneof(tag, fc.constant("any" as const)),
+    from: tag,
+  }),
+  fc.record({
+    cluster,
     class: fc.constantFrom("ev" as const, "ev.cbor" as const),
     to: topic,
     from: tag,
@@ -65,7 +77,23 @@ test("what is parsed would be built, and a change of one character is refused or
 
 test("any text is refused, or is one that would be built", () => {
   const token = fc.oneof(
-    fc.constantFrom("ctdbx", "c", "n", "all", "db", "ask", "ev", "cbor", "from", "*", ">", ""),
+    fc.constantFrom(
+      "ctdbx",
+      "c",
+      "n",
+      "all",
+      "db",
+      "ask",
+      "r",
+      "cl",
+      "any",
+      "ev",
+      "cbor",
+      "from",
+      "*",
+      ">",
+      "",
+    ),
     fc.constantFrom("aaaaaaaaaa", "0000abcd", "0000ABCD", "view"),
     fc.string({ unit: "binary", maxLength: 4 }),
   );
@@ -88,6 +116,8 @@ test("parts of another form are not built: no wildcard gets in", () => {
     ...["", "*", ">", "aaaaaaaaa", "aaaaaaaaaaa", "AAAAAAAAAA", "aaaaaaaaa1", "aaaaaaaaa."].flatMap(
       (tag) => [{ to: tag }, { from: tag }],
     ),
+    ...["any", "*", ""].map((to) => ({ class: "r", to })),
+    ...["all", "*", ""].map((to) => ({ class: "cl", to })),
     ...[-1, 2 ** 32, 1.5, NaN, "0000abcd", "*"].map((to) => ({ class: "db", to })),
     ...["", "cbor", "*", ">", "a.b", "A", "1a", "_a", "x".repeat(33)].flatMap((to) => [
       { class: "ev", to },
@@ -136,12 +166,32 @@ test("a node's subscriptions take its mail, and nothing else", () => {
 });
 
 function aim(subject: Subject, own: Tag): unknown {
-  return subject.class === "db"
-    ? 7
-    : subject.class === "n" || subject.class === "ask"
-    ? own
-    : "view";
+  switch (subject.class) {
+    case "db":
+      return 7;
+    case "ev":
+    case "ev.cbor":
+      return "view";
+    default:
+      return own;
+  }
 }
+
+test("a data thread's subscriptions take its mail, what goes to all of them, and what programs ask", () => {
+  const own = tagOf("0123456789abcdef0123456789abcdef" as NodeId);
+  const subscriptions = subjects.dataSubscriptionsOf("c", own);
+  fc.assert(fc.property(anySubject, fc.boolean(), fc.boolean(), (any, isHere, isMine) => {
+    const subject = { ...any, ...(isHere ? { cluster: "c" } : {}) };
+    const aimed = isMine && subject.class !== "all"
+      ? { ...subject, to: aim(subject, own) }
+      : subject;
+    const text = buildSubject(aimed as Subject);
+    const due = aimed.cluster === "c" &&
+      ((aimed.class === "r" && [own, "all"].includes(String(aimed.to))) ||
+        (aimed.class === "cl" && [own, "any"].includes(String(aimed.to))));
+    assert.is(subscriptions.filter((one) => matches(one, text)).length, due ? 1 : 0, text);
+  }));
+});
 
 test("a monitor's subscription takes events in its form, of one topic or of all", () => {
   const from = "aaaaaaaaaa" as Tag;
@@ -157,6 +207,8 @@ test("a monitor's subscription takes events in its form, of one topic or of all"
     () => subjects.eventSubscription("c", "*"),
     () => subjects.subscriptionsOf("c", "*" as Tag, []),
     () => subjects.subscriptionsOf("*", from, []),
+    () => subjects.dataSubscriptionsOf("c", "all" as Tag),
+    () => subjects.dataSubscriptionsOf("*", from),
     () => subjects.databaseSubscription("c", -1 as DbId),
     () => subjects.databaseSubscription(">", 1 as DbId),
   ];

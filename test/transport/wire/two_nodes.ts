@@ -42,6 +42,8 @@ export function subjectOn(subjectClass: SubjectClass, from: NodeId = ONE): strin
     case "db":
       return buildSubject({ ...head, class: subjectClass, to: 0xabc as DbId });
     case "n":
+    case "r":
+    case "cl":
     case "ask":
       return buildSubject({ ...head, class: subjectClass, to: tagOf(OTHER) });
     case "ev":

@@ -4,13 +4,14 @@
 
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { mayLose } from "../../../../actors/machines/cluster/ban.ts";
+import { mayLose, withBans } from "../../../../actors/machines/cluster/ban.ts";
 import {
   isDone,
   refusalOf,
   resultOf,
 } from "../../../../actors/machines/cluster/command_effects.ts";
 import { votersAfter } from "../../../../actors/machines/cluster/document.ts";
+import { newLead } from "../../../../actors/machines/cluster/lead.ts";
 import type { AdminFlag, Document } from "../../../../transport/wire/messages/document.ts";
 import type { LeaderCommand } from "../../../../transport/wire/messages/leader.ts";
 import type { Pnn, Version, VoterId } from "../../../../transport/wire/terms.ts";
@@ -65,6 +66,15 @@ test("A flag that is set and cleared at once is set, and then it is done", () =>
   const doc = done(VIEW, both);
   assert.equal(doc.nodes[1]?.adminFlags, ["draining"]);
   assert.ok(isDone(doc, both), "otherwise documents would follow each other for ever");
+});
+
+test("A ban of no time at all comes into force, and ends with the next version", () => {
+  const lead = newLead(token(1n, 1), "", state.nowMs, state.timing);
+  const banned = done(VIEW, { verb: "ban", pnn: pnn(1), banMs: 0, why: "once" });
+  assert.is(withBans(state, lead, banned, VERSION), banned);
+  const next = withBans(state, lead, banned, VERSION + 1n as Version);
+  assert.equal(next.nodes[1]?.adminFlags, []);
+  assert.is(next.nodes[1]?.ban?.count, 1);
 });
 
 test("Never a majority is banned or stopped", () => {

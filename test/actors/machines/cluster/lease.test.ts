@@ -4,7 +4,7 @@
 
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import type { Generation } from "../../../../transport/wire/terms.ts";
+import type { Generation, Pnn } from "../../../../transport/wire/terms.ts";
 import { BROKEN } from "../../../swarm/broken.ts";
 import { Alone, sent, token, viewOf } from "./one_machine.ts";
 
@@ -77,6 +77,27 @@ test("Another accepted view ends the page before ACCEPTED is said; the same view
   // A new leader found that the other view never began: it keeps the first one.
   node.hear(2, { kind: "accept", doc: { ...VIEW, version: NEW + 1n as typeof VIEW.version } });
   assert.is(leaseOf(node), 1000 + TTL_MS);
+});
+
+test("A node that is in the list under another number does not go on with the life it had under the first", () => {
+  for (const inOneStep of [true, false]) {
+    const node = member();
+    node.digest(1, OLD, VIEW, { echoMs: 1000 });
+    const gone = viewOf(OLD, [[1, 1n], [2, 1n]], 2n, VIEW);
+    // It does not hear of the view without it while it is in the list: it is out of both, or in the list anew, at once.
+    const without = { ...gone, nodes: gone.nodes.filter(({ pnn }) => pnn !== 0) };
+    const again = { ...gone.nodes[0]!, pnn: 6 as Pnn };
+    const anew = {
+      ...without,
+      version: without.version + 1n as typeof gone.version,
+      nodes: [...without.nodes, again],
+    };
+    for (const doc of inOneStep ? [anew] : [without, anew]) {
+      node.feed({ kind: "message", from: "f".repeat(32) as never, message: { kind: "view", doc } });
+    }
+    assert.is(leaseOf(node), 0);
+    assert.is(node.machine.state.incarnation, 2n);
+  }
 });
 
 test("A view without this life begins a new one: no page, no word before the fence", () => {

@@ -230,6 +230,7 @@ test("A node on its way out takes one step after the other", () => {
   const slots = VIEW.view.slots.map((slot) => ({ ...slot, home: VIEW.view.members[1] as never }));
   const moved = { ...draining, view: { ...draining.view, slots } };
   assert.is(leaveStepOf(draining, pnn(0), true), "slots", "as long as it is home of some");
+  assert.is(leaveStepOf(moved, pnn(0), true, 3), "records", "as long as it has some");
   assert.is(leaveStepOf(moved, pnn(0), true), "lead");
   assert.is(leaveStepOf(moved, pnn(0), false), "vote");
   const voteless = { ...moved, voters: moved.voters.slice(1) };
@@ -316,6 +317,23 @@ test("Who should not lead leads only while nobody else can; somebody must be abl
   assert.is(preferenceOf(changed(two, 2, { leaving: "left" }), nodeIdOf(2)), 0);
   const old = changed(OLD, 0, { caps: [] });
   assert.is(preferenceOf(old, nodeIdOf(0)), 2, "before format 2 everybody may");
+});
+
+test("A zone is set, changed and taken away; nothing else of the node changes", () => {
+  const zone = (number: number, word?: string): Change => ({
+    ...{ verb: "zone", pnn: pnn(number) },
+    ...word === undefined ? {} : { zone: word },
+  });
+  const doc = done(VIEW, zone(1, "rack1"));
+  assert.equal(doc.nodes.map((node) => node.zone), [undefined, "rack1", undefined]);
+  assert.is(doc.generation, VIEW.generation);
+  assert.is(done(doc, zone(1, "rack1")), doc);
+  assert.is(done(doc, zone(1, "rack2")).nodes[1]?.zone, "rack2");
+  const none = done(doc, zone(1));
+  assert.equal(none.nodes, VIEW.nodes);
+  assert.ok(!("zone" in (none.nodes[1] ?? {})));
+  assert.is(refused(VIEW, zone(9, "x")), "there is no node 9");
+  assert.is(refused(OLD, zone(0, "x")), NEEDS_FORMAT_2);
 });
 
 test("Users have names, keys and tags of their own", () => {

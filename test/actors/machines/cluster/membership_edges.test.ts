@@ -91,7 +91,7 @@ function begun(nodes = 3) {
   return { sim, run, leader, state, effective, others };
 }
 
-test("Numbers end before a document with them could not be sent", () => {
+test.either("Numbers end before a document with them could not be sent", () => {
   const last = { ...VIEW, pnnNext: 0xffff_fffd as Pnn };
   assert.is(refused(last, invite(7)), undefined);
   const full = resultOf(last, invite(7), 9n as Version) as Document;
@@ -102,7 +102,7 @@ test("Numbers end before a document with them could not be sent", () => {
   assert.type(refusalOf(new Alone().begin().machine.state, full, add), "string");
 });
 
-test("Numbers of nodes that have gone count: the document remembers each life's end", () => {
+test.either("Numbers of nodes that have gone count: the document remembers each life's end", () => {
   const lives = (count: number) =>
     Array.from({ length: count }, (_, pnn) => ({ pnn, incarnation: 1n }) as never);
   const almost = {
@@ -119,14 +119,14 @@ test("Numbers of nodes that have gone count: the document remembers each life's 
   assert.not.ok(isSound(over), "what the limit is for");
 });
 
-test("A name that looks like a number, and the tag of a user, are nobody's", () => {
+test.either("A name that looks like a number, and the tag of a user, are nobody's", () => {
   assert.match(refused(VIEW, invite(7, { name: "1" })) ?? "", /digits only/);
   assert.is(refused(VIEW, invite(7, { name: "1a" })), undefined);
   const user = { role: "client", name: "c", natsKey: KEY, tag: tagOf(nodeIdOf(7)) as Tag } as const;
   assert.match(refused({ ...VIEW, users: [user] }, invite(7)) ?? "", /that of user c/);
 });
 
-test("Sums of documents say nothing of the secrets of invitations", () => {
+test.either("Sums of documents say nothing of the secrets of invitations", () => {
   const one = resultOf(VIEW, invite(7), 9n as Version) as Document;
   const two = resultOf(VIEW, invite(7, { inviteId: "f".repeat(32) }), 9n as Version) as Document;
   assert.is.not(one.invitations?.[0]?.inviteId, two.invitations?.[0]?.inviteId);
@@ -134,7 +134,7 @@ test("Sums of documents say nothing of the secrets of invitations", () => {
   assert.is.not(documentHash(one), documentHash(VIEW));
 });
 
-test("A voter with another disk is no successor: it has no vote to stand with", () => {
+test.either("A voter with another disk is no successor: it has no vote to stand with", () => {
   const doc = withDisks(VIEW);
   const { lead } = leads(doc, []);
   assert.ok(lead !== undefined);
@@ -144,7 +144,7 @@ test("A voter with another disk is no successor: it has no vote to stand with", 
   assert.ok(hasSuccessor(well, well.lead ?? lead));
 });
 
-test("A quorum that a lost disk breaks is told as that", () => {
+test.either("A quorum that a lost disk breaks is told as that", () => {
   const doc = withDisks(VIEW);
   const state = leads(doc, [OTHER_DISK, DISK]);
   assert.match(
@@ -153,7 +153,7 @@ test("A quorum that a lost disk breaks is told as that", () => {
   );
 });
 
-test("A candidate whose vote is another disk's by the newest document stands back", () => {
+test.either("A candidate whose vote is another disk's by the newest document stands back", () => {
   const node = new Alone({ promised: OLD, accepted: VIEW }).begin();
   const { state } = node.machine;
   onChosen(state, OWN, "by hand");
@@ -174,7 +174,7 @@ test("A candidate whose vote is another disk's by the newest document stands bac
   assert.ok(state.holdOffMs > node.nowMs);
 });
 
-test("Who came with a newer document than the adopted one is heard", () => {
+test.either("Who came with a newer document than the adopted one is heard", () => {
   const { state } = new Alone({ promised: OLD, accepted: VIEW }).begin().machine;
   const came = { ...VIEW.nodes[1], pnn: 3 as Pnn, nodeId: nodeIdOf(3), name: "n3" } as never;
   const newer = { ...VIEW, version: VIEW.version + 1n as Version, nodes: [...VIEW.nodes, came] };
@@ -187,7 +187,7 @@ test("Who came with a newer document than the adopted one is heard", () => {
   assert.not.ok(isKnown(state, nodeIdOf(3)));
 });
 
-test("Who is only invited, or of no document, has nothing done by the leader", () => {
+test.either("Who is only invited, or of no document, has nothing done by the leader", () => {
   const { run, leader, effective } = begun();
   const user = { role: "admin", name: "x", natsKey: KEY, tag: "a".repeat(10) as Tag } as const;
   const ask = (from: NodeId, verbId: string): void =>
@@ -204,7 +204,7 @@ test("Who is only invited, or of no document, has nothing done by the leader", (
   assert.equal(effective().users, [user]);
 });
 
-test("A node that has gone has no say: its promises, candidates and certificates are dropped", () => {
+test.either("A node that has gone has no say: its promises, candidates and certificates are dropped", () => {
   const { run, leader, state, effective, others } = begun();
   const [gone] = others;
   assert.ok(gone !== undefined && state.pnn !== undefined);
@@ -227,34 +227,37 @@ test("A node that has gone has no say: its promises, candidates and certificates
   assert.ok(state.lead !== undefined, "it leads on");
 });
 
-test("The only voter is replaced, and falls silent and dies at each moment of it: the new one leads in the end", () => {
-  for (let killMs = 1; killMs <= 40; killMs++) {
-    const sim = new ClusterSim({ seed: 5, nodes: 2, voters: 1, format: 2, isCalm: true });
-    sim.start();
-    sim.run(5000);
-    const [old, next] = sim.hosts;
-    assert.ok(old !== undefined && next !== undefined);
-    const verb = { verb: "replace", pnn: 0 as Pnn, by: 1 as Pnn, why: "" } as const;
-    old.feed({ kind: "command", verbId: "1".repeat(32), command: verb });
-    sim.run(5000 + killMs);
-    sim.links.cut(0, 1, true);
-    sim.run(5006 + killMs);
-    old.kill();
-    sim.run(5300 + killMs);
-    sim.links.cut(0, 1, false);
-    old.start();
-    sim.run(10_000);
-    next.feed({ kind: "command", verbId: "1".repeat(32), command: verb });
-    sim.run(30_000);
-    const doc = next.machine?.state.lead?.effective;
-    const voters = doc?.voters.map(({ nodeId }) => nodeId);
-    assert.equal(voters, [next.nodeId], `killed after ${killMs} ms`);
-    assert.equal(doc?.nodes.map(({ pnn }) => pnn), [1]);
-    assert.equal(sim.checkers.violations, []);
-  }
-});
+test.either(
+  "The only voter is replaced, and falls silent and dies at each moment of it: the new one leads in the end",
+  () => {
+    for (let killMs = 1; killMs <= 40; killMs++) {
+      const sim = new ClusterSim({ seed: 5, nodes: 2, voters: 1, format: 2, isCalm: true });
+      sim.start();
+      sim.run(5000);
+      const [old, next] = sim.hosts;
+      assert.ok(old !== undefined && next !== undefined);
+      const verb = { verb: "replace", pnn: 0 as Pnn, by: 1 as Pnn, why: "" } as const;
+      old.feed({ kind: "command", verbId: "1".repeat(32), command: verb });
+      sim.run(5000 + killMs);
+      sim.links.cut(0, 1, true);
+      sim.run(5006 + killMs);
+      old.kill();
+      sim.run(5300 + killMs);
+      sim.links.cut(0, 1, false);
+      old.start();
+      sim.run(10_000);
+      next.feed({ kind: "command", verbId: "1".repeat(32), command: verb });
+      sim.run(30_000);
+      const doc = next.machine?.state.lead?.effective;
+      const voters = doc?.voters.map(({ nodeId }) => nodeId);
+      assert.equal(voters, [next.nodeId], `killed after ${killMs} ms`);
+      assert.equal(doc?.nodes.map(({ pnn }) => pnn), [1]);
+      assert.equal(sim.checkers.violations, []);
+    }
+  },
+);
 
-test("A stranger of an older version is not shown a document that it would take for less", () => {
+test.either("A stranger of an older version is not shown a document that it would take for less", () => {
   const node = new Alone({ promised: OLD, accepted: VIEW }).begin();
   node.machine.state.adopted = VIEW;
   const shown = (protocol: number): string[] => {
@@ -280,7 +283,7 @@ test("A stranger of an older version is not shown a document that it would take 
   assert.equal(shown(2), ["view"]);
 });
 
-test("A leave just after another voter fell silent waits until that is sure, and is refused then", () => {
+test.either("A leave just after another voter fell silent waits until that is sure, and is refused then", () => {
   const { sim, run, leader, effective, others } = begun();
   const [leaver, silent] = others;
   assert.ok(leaver !== undefined && silent !== undefined);

@@ -8,7 +8,7 @@ import { limit } from "../../../limit.ts";
 
 const test = suite("messages swarm");
 
-test(
+test.either(
   "sixteen seeds are clean, and enough happens in them",
   limit(120_000, () => {
     const sums = { sent: 0, refused: 0, got: 0, gaps: 0, any: 0, lives: 0, slow: 0, excused: 0 };
@@ -40,9 +40,9 @@ test(
 test("the same seed gives the same run, on every runtime", () => {
   // They change when a message, a draw of the dice or a time does.
   assert.equal([1, 2, 3].map((seed) => runMessageSeed(seed).trace), [
-    2864163846,
-    3613458084,
-    2609763298,
+    4128014260,
+    152321007,
+    1955662654,
   ]);
 });
 

@@ -29,7 +29,7 @@ function writeUnheard(rig: Watched, node: number, key: string, value: string | n
   rig.faults = { ...rig.faults, loss: 0 };
 }
 
-test("when both have the same, a digest gets no answer", () => {
+test.either("when both have the same, a digest gets no answer", () => {
   const rig = pair();
   rig.write(0, "d/a", "x", "1");
   rig.run(9000);
@@ -40,7 +40,7 @@ test("when both have the same, a digest gets no answer", () => {
   assert.is(rig.sent.length, rig.of("md_digest").length);
 });
 
-test("each digest goes to one peer, in time to each of them", () => {
+test.either("each digest goes to one peer, in time to each of them", () => {
   const rig = new Watched(5);
   rig.attach("a", [0, 1, 2, 3, 4]);
   rig.startAll(0);
@@ -55,7 +55,7 @@ test("each digest goes to one peer, in time to each of them", () => {
   }
 });
 
-test("a lost change is repaired by the next digest, in both directions", () => {
+test.either("a lost change is repaired by the next digest, in both directions", () => {
   const rig = pair();
   writeUnheard(rig, 0, "x", "1");
   writeUnheard(rig, 1, "y", "2");
@@ -63,7 +63,7 @@ test("a lost change is repaired by the next digest, in both directions", () => {
   for (const node of [0, 1]) assert.is(rig.values(node, "d/a"), "x=1 y=2");
 });
 
-test("a subscription that was cut: digests at once", () => {
+test.either("a subscription that was cut: digests at once", () => {
   const rig = pair(1_000_000);
   writeUnheard(rig, 0, "x", "1");
   rig.run(20_000);
@@ -73,7 +73,7 @@ test("a subscription that was cut: digests at once", () => {
   assert.is(rig.values(1, "d/a"), "x=1");
 });
 
-test("a few differences among thousands of records cost little", () => {
+test.either("a few differences among thousands of records cost little", () => {
   const rig = pair(1_000_000);
   for (let i = 0; i < 5000; i++) rig.write(i % 2, "d/a", `key ${i}`, `value ${i}`);
   rig.run(2000);
@@ -94,7 +94,7 @@ test("a few differences among thousands of records cost little", () => {
   assert.ok(bytes < 40_000, `${bytes} bytes`);
 });
 
-test("a node with nothing gets thousands of records", () => {
+test.either("a node with nothing gets thousands of records", () => {
   const rig = pair();
   for (let i = 0; i < 3000; i++) rig.write(0, "d/a", `key ${i}`, "v");
   rig.run(5000);
@@ -106,7 +106,7 @@ test("a node with nothing gets thousands of records", () => {
   assert.is(rig.machine(1).list("d/a")?.length, 3000);
 });
 
-test("messages that repeat, and come late, change nothing", () => {
+test.either("messages that repeat, and come late, change nothing", () => {
   const rig = pair();
   rig.write(0, "d/a", "x", "1");
   writeUnheard(rig, 0, "y", "1");
@@ -135,7 +135,7 @@ function about(rig: Watched): About {
   return { scope: "d/a", interest: interestHash(all), floor: 0n, phase: "whole" };
 }
 
-test("what comes from a node that is not interested, or sees others interested, is dropped", () => {
+test.either("what comes from a node that is not interested, or sees others interested, is dropped", () => {
   const rig = pair();
   rig.write(0, "d/a", "x", "1");
   rig.run(1000);
@@ -153,7 +153,7 @@ test("what comes from a node that is not interested, or sees others interested, 
   assert.equal(rig.sent.map(({ message }) => message.kind), ["md_buckets"]);
 });
 
-test("a floor, a stamp or a record too far ahead is not taken in a comparison, either", () => {
+test.either("a floor, a stamp or a record too far ahead is not taken in a comparison, either", () => {
   const rig = pair();
   rig.write(0, "d/a", "x", "1");
   rig.run(1000);
@@ -173,7 +173,7 @@ test("a floor, a stamp or a record too far ahead is not taken in a comparison, e
   assert.equal(wants, []);
 });
 
-test("what is said to be gone is given up only up to the floor, and only that very write", () => {
+test.either("what is said to be gone is given up only up to the floor, and only that very write", () => {
   const rig = pair();
   for (let i = 0; i < 9; i++) rig.write(0, "d/a", `k${i}`, "v");
   rig.run(500);
@@ -195,7 +195,7 @@ test("what is said to be gone is given up only up to the floor, and only that ve
   assert.is(rig.values(0, "d/a"), "k0=v k1=v k2=v k4=v k5=v k6=v k7=v k8=v");
 });
 
-test("who lacks what is not above its floor says that it is gone, and wants what is", () => {
+test.either("who lacks what is not above its floor says that it is gone, and wants what is", () => {
   const rig = pair();
   rig.write(0, "d/a", "x", null);
   rig.run(130_000);
@@ -216,7 +216,7 @@ test("who lacks what is not above its floor says that it is gone, and wants what
   assert.equal([answer?.message.gone, answer?.message.want], [stamps.slice(0, 1), ["y"]]);
 });
 
-test("records of another scope in a message are not taken", () => {
+test.either("records of another scope in a message are not taken", () => {
   const rig = pair();
   const from = rig.node(1).nodeId;
   const record = { scope: "c", key: "y", c: 5n, w: from, value: "z", wallMs: 0, by: "" };

@@ -9,7 +9,7 @@ import { runSeed } from "./swarm.ts";
 
 const test = suite("metadata swarm");
 
-test(
+test.either(
   "sixty seeds are clean, and enough happens in them",
   limit(120_000, () => {
     const sums = { writes: 0, excused: 0, rounds: 0 };

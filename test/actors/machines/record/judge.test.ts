@@ -4,76 +4,27 @@
 
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import type { Stored } from "../../../../actors/machines/record/copy.ts";
-import { SimFile } from "../../../../actors/machines/sim/records/file.ts";
-import { judge } from "../../../../actors/machines/sim/records/judge.ts";
-import { Ledger } from "../../../../actors/machines/sim/records/ledger.ts";
-import type { OpLog } from "../../../../actors/machines/sim/records/ledger.ts";
+import { isBornAnew } from "../../../../actors/machines/sim/records/ends.ts";
+import { argsFor } from "../../../../actors/machines/sim/records/procedures.ts";
+import { PROGRAM } from "../../../../actors/machines/sim/records/programs.ts";
+import { RecordSim } from "../../../../actors/machines/sim/records/record_sim.ts";
 import { SeededDice } from "../../../../transport/sim/dice.ts";
-import type { Generation, Incarnation, Pnn, Rsn } from "../../../../transport/wire/terms.ts";
+import type { Generation } from "../../../../transport/wire/terms.ts";
+import { EMPTY, KEY, Story } from "./story.ts";
 
 const test = suite("judge of records");
 
-const KEY = "k";
-const EMPTY = new Uint8Array(0);
-
-/** A ledger that is told a story by hand. */
-class Story {
-  readonly ledger = new Ledger();
-  readonly #files: SimFile[];
-  living = new Set(["0.1", "1.1"]);
-  #atMs = 0;
-
-  constructor() {
-    this.#files = [0, 1].map((node) => {
-      const file = new SimFile(node, 1n as Incarnation, 1, {
-        onPut: (own, key, before, after) =>
-          this.ledger.onPut(own, key, before, after, this.#atMs, this.living),
-      });
-      file.pnn = node as Pnn;
-      return file;
-    });
-  }
-
-  /** A node takes the record with a value; or gets a copy, if it is not the owner. */
-  take(node: number, atMs: number, seq: number, data: Uint8Array, isOwner = true): void {
-    this.#put(node, atMs, {
-      tid: { gen: 1n as Generation, seq },
-      rsn: BigInt(10 * seq) as Rsn,
-      birth: { gen: 1n as Generation, seq: 1 },
-      data,
-      calls: [],
-      dmaster: (isOwner ? node : 9) as Pnn,
-      flags: 0,
-    });
-  }
-
-  /** An owner writes for an operation; its value. */
-  write(node: number, atMs: number, op: OpLog): Uint8Array {
-    const before = this.#files[node]?.records.get(KEY);
-    if (before === undefined) throw new Error("nothing to write to");
-    const data = new Uint8Array([op.id]);
-    this.ledger.madeBy.set(data, { op: op.id, result: data });
-    this.#put(node, atMs, { ...before, data, rsn: before.rsn + 1n as Rsn });
-    return data;
-  }
-
-  #put(node: number, atMs: number, stored: Stored): void {
-    this.#atMs = atMs;
-    this.#files[node]?.put(KEY, stored);
-  }
-
-  op(kind: OpLog["kind"], invMs: number, retMs: number, outcome: OpLog["outcome"] = "ok"): OpLog {
-    const op = this.ledger.begin(KEY, kind, 0, invMs);
-    op.retMs = retMs;
-    op.outcome = outcome;
-    return op;
-  }
-
-  rules(): string[] {
-    return [...new Set(judge(this.ledger).map(({ rule }) => rule))].sort();
-  }
-}
+test("A call is unknown by right only if its record was made anew while it lasted", () => {
+  const story = new Story();
+  story.take(0, 1, 1, EMPTY, true, 1);
+  story.take(1, 5, 2, EMPTY, true, 7);
+  const [before, within, after] = [[2, 4], [0, 3], [6, 9]].map(([from = 0, to = 0]) =>
+    isBornAnew(story.ledger, story.op("write", from, to, "unknown"))
+  );
+  assert.equal([before, within, after], [false, true, false]);
+  const other = { ...story.op("write", 0, 3, "unknown"), key: "other" };
+  assert.is(isBornAnew(story.ledger, other), false);
+});
 
 test("A story in which all is well", () => {
   const story = new Story();
@@ -152,6 +103,129 @@ for (const [name, plant] of Object.entries(planted)) {
   });
 }
 
+const more: Record<string, (story: Story) => void> = {
+  "order: also of what nobody was told is done, if it lasts": (story) => {
+    story.write(0, 9, story.op("write", 4, 20, "unknown"));
+    story.write(0, 8, story.op("write", 7, 10));
+  },
+  "failed: a call that is lost, while the node that ran it lives": (story) => {
+    const first = story.write(0, 5, story.op("write", 4, 6));
+    story.write(0, 8, story.op("write", 7, 9, "failed"));
+    story.living = new Set(["1.1"]);
+    story.take(1, 20, 2, first);
+  },
+  "failed: a call that was lost after it was answered": (story) => {
+    const first = story.write(0, 5, story.op("write", 4, 6));
+    story.write(0, 8, story.op("write", 7, 9, "failed"));
+    story.living = new Set(["1.1"]);
+    story.ledger.leftMs.set("0.1", 15);
+    story.take(1, 20, 2, first);
+  },
+  "stale: a read of what was fallen back to, while somebody had a newer copy": (story) => {
+    const first = story.write(0, 5, story.op("write", 4, 6));
+    story.take(1, 6, 1, first, false);
+    const second = story.write(0, 8, story.op("write", 7, 9));
+    story.take(2, 9, 1, second, false);
+    story.ledger.leftMs.set("0.1", 12);
+    story.ledger.leftMs.set("2.1", 18);
+    story.op("read", 14, 15).seen = first;
+    story.living = new Set(["1.1"]);
+    story.take(1, 20, 2, first);
+  },
+  "watch: nobody was told": (story) => {
+    story.ledger.watchedSince.set(KEY, 2);
+    story.write(0, 5, story.op("write", 4, 6));
+  },
+  "watch: what was told never was": (story) => {
+    story.ledger.watchedSince.set(KEY, 2);
+    story.told(0, 5, 1, EMPTY, 99);
+  },
+  "watch: told by a life that had left": (story) => {
+    story.ledger.watchedSince.set(KEY, 2);
+    story.ledger.leftMs.set("0.1", 6);
+    const made = story.write(0, 5, story.op("write", 4, 6));
+    story.told(0, 7, 1, made, 11);
+  },
+};
+
+for (const [name, plant] of Object.entries(more)) {
+  test(`It objects: ${name}`, () => {
+    const story = new Story();
+    story.take(0, 1, 1, EMPTY);
+    plant(story);
+    assert.equal(story.rules(), [name.slice(0, name.indexOf(":"))]);
+  });
+}
+
+test("A call that failed at the next node may be lost with the first one, before it is answered", () => {
+  const story = new Story();
+  story.take(0, 1, 1, EMPTY);
+  const first = story.write(0, 5, story.op("write", 4, 6));
+  story.take(1, 6, 1, first, false);
+  story.write(0, 8, story.op("write", 7, 30, "failed"));
+  story.living = new Set(["1.1"]);
+  story.ledger.leftMs.set("0.1", 15);
+  story.take(1, 20, 2, first);
+  assert.equal(story.rules(), []);
+});
+
+test("What is done anew where the first time was lost may find nothing to do, and say so", () => {
+  for (const isGone of [true, false]) {
+    const story = new Story();
+    story.take(0, 1, 1, EMPTY);
+    const first = story.write(0, 3, story.op("write", 2, 4));
+    story.take(1, 4, 1, first, false);
+    const op = story.op("write", 5, 30);
+    op.mayStay = true;
+    story.write(0, 8, op);
+    op.seen = new Uint8Array([99]);
+    story.living = new Set(["1.1"]);
+    story.ledger.leftMs.set("0.1", isGone ? 15 : 40);
+    story.take(1, 20, 2, first);
+    assert.equal(story.rules(), isGone ? [] : ["result"]);
+  }
+});
+
+test("A node that left, and writes the empty record that it has once more, has not fallen back", () => {
+  const story = new Story();
+  story.take(0, 1, 1, EMPTY);
+  const first = story.write(0, 5, story.op("write", 4, 6));
+  story.take(1, 6, 1, first, false);
+  const gone = new Uint8Array(0);
+  story.write(0, 8, story.op("write", 7, 9, "unknown"), gone);
+  story.living = new Set(["1.1"]);
+  story.take(1, 20, 2, first);
+  story.ledger.leftMs.set("0.1", 15);
+  story.ledger.leftMs.set("1.1", 40);
+  story.take(0, 50, 1, gone, true, 12);
+  assert.equal(story.rules(), []);
+});
+
+test("Who was told of a later value need not be told of the one before", () => {
+  const story = new Story();
+  story.ledger.watchedSince.set(KEY, 2);
+  story.take(0, 1, 1, EMPTY);
+  story.write(0, 5, story.op("write", 4, 6));
+  const made = story.write(0, 8, story.op("write", 7, 9));
+  story.told(0, 9, 1, made, 12);
+  assert.equal(story.rules(), []);
+});
+
+test("A tombstone is of the deletion that its home purges, whatever was written by who had left", () => {
+  const story = new Story();
+  story.take(0, 1, 1, EMPTY);
+  const first = story.write(0, 5, story.op("write", 4, 6));
+  story.take(1, 6, 2, first, true);
+  const gone = new Uint8Array(0);
+  story.take(1, 7, 3, gone);
+  // Node 0 was expelled, and writes on.
+  story.write(0, 9, story.op("write", 8, 10, "unknown"));
+  story.living = new Set(["2.1"]);
+  story.bury(2, 12, 4, { gen: 1n as Generation, seq: 3 });
+  story.take(1, 20, 6, first);
+  assert.ok(story.rules().includes("lost"));
+});
+
 test("A fall-back is allowed when nobody who lives ever had what is lost", () => {
   const story = new Story();
   story.take(0, 1, 1, EMPTY);
@@ -162,6 +236,34 @@ test("A fall-back is allowed when nobody who lives ever had what is lost", () =>
   story.living = new Set(["1.1"]);
   story.take(1, 20, 2, first);
   assert.equal(story.rules(), []);
+});
+
+test("Who has nothing of a record has not heard of its deletion", () => {
+  const story = new Story();
+  story.take(0, 1, 1, EMPTY);
+  story.take(2, 2, 1, EMPTY, false);
+  const first = story.write(0, 5, story.op("write", 4, 6));
+  story.take(1, 6, 1, first, false);
+  story.write(0, 8, story.op("write", 7, 9, "unknown"), EMPTY);
+  story.living = new Set(["1.1", "2.1"]);
+  story.take(1, 20, 2, first);
+  assert.equal(story.rules(), []);
+});
+
+test("What is lost between two empty states may be done again, unless somebody is left who made it", () => {
+  for (const isGone of [true, false]) {
+    const story = new Story();
+    story.take(0, 1, 1, EMPTY);
+    const op = story.op("write", 4, 40);
+    story.write(0, 5, op);
+    story.write(0, 7, story.op("write", 6, 9, "unknown"), new Uint8Array(0));
+    if (isGone) story.ledger.leftMs.set("0.1", 15);
+    story.living = new Set(["1.1"]);
+    // The tombstone from before all that.
+    story.take(1, 20, 2, EMPTY, true, 11);
+    story.write(1, 30, op);
+    assert.is(story.rules().includes("twice"), !isGone);
+  }
 });
 
 test("A deletion that a living member heard of must not be undone", () => {
@@ -232,6 +334,34 @@ test("What it lets pass is linearizable: random histories against a search over 
     } else refused += 1;
   }
   assert.ok(passed > 500 && refused > 500, `${passed} passed, ${refused} refused`);
+});
+
+test("A program's answer to a daemon that has ended is no answer to the next one's run of the same number", () => {
+  const sim = new RecordSim({ seed: 1, nodes: 3 });
+  const host = sim.recordHosts[0];
+  if (host === undefined) throw new Error("there is no host");
+  const heard: { id: number; op: number | undefined }[] = [];
+  host.feed = (event) => {
+    if (event.kind !== "ran" || !event.ok || event.data === undefined) return;
+    heard.push({ id: event.id, op: sim.ledger.madeBy.get(event.data)?.op });
+  };
+  const run = (id: number, op: number) =>
+    host.program.run({
+      kind: "run",
+      id,
+      key: KEY,
+      procedure: PROGRAM,
+      data: EMPTY,
+      args: argsFor(op, EMPTY),
+      untilMs: Infinity,
+    });
+  const numbers = Array.from({ length: 50 }, (_, at) => at + 1);
+  for (const id of numbers) run(id, id);
+  host.program.onDaemonEnd();
+  for (const id of numbers) run(id, 1000 + id);
+  sim.run(10_000);
+  assert.ok(heard.length > 25, `${heard.length} answers`);
+  for (const { id, op } of heard) assert.is(op, 1000 + id);
 });
 
 test.run();

@@ -71,6 +71,22 @@ test("set_if: always, if empty, if not", () => {
   assert.not.ok(run("set_if", NONE, new Uint8Array([3])).ok);
 });
 
+test("push takes lists of hundreds of thousands of items", () => {
+  const count = 400_000;
+  const item = joinBytes(u32Bytes(1), new Uint8Array([7]));
+  const list = new Uint8Array(count * item.length);
+  for (let at = 0; at < list.length; at += item.length) list.set(item, at);
+  const args = (max: number) => joinBytes(u32Bytes(max), new Uint8Array([8]));
+  const whole = done("push", list, args(count + 1));
+  assert.equal([whole.data.length, whole.result], [list.length + 5, u32Bytes(count + 1)]);
+  const full = done("push", list, args(count));
+  assert.equal([full.data.length, full.result], [list.length, u32Bytes(count)]);
+  assert.equal([...done("push", list, args(2)).data], [1, 0, 0, 0, 7, 1, 0, 0, 0, 8]);
+  assert.equal([...done("push", list, args(1)).data], [1, 0, 0, 0, 8]);
+  assert.equal([...done("push", list, args(0)).data], []);
+  assert.equal(done("push", list, args(0)).result, u32Bytes(0));
+});
+
 test("push keeps the newest items, and refuses what is no list", () => {
   let list: Uint8Array = NONE;
   for (const item of [1, 2, 3]) {
@@ -130,7 +146,7 @@ test("Timers give parts by their latest time, each once", () => {
   timers.set(parts[1] as typeof parts[number], Infinity);
   assert.is(timers.nextMs, 5);
   const names: string[] = [];
-  for (let part = timers.takeDue(100); part !== undefined; part = timers.takeDue(100)) {
+  for (const part of timers.takeDue(100)) {
     names.push(part.name);
   }
   assert.equal(names, ["a", "c"]);
@@ -141,14 +157,14 @@ test("The policy moves first, sends work where stays are short, and comes back t
   const limits = { stickyMoves: 3, stickyForMs: 1_000, mayDelegate: true, mayShip: true };
   const policy = new Adaptive(limits);
   assert.is(policy.onCall("k"), "move");
-  policy.onMovedIn("k", 0);
+  policy.onMovedIn("k", 0, 1n as Rsn);
   policy.onUsed("k");
-  policy.onMovedOut("k");
+  policy.onMovedOut("k", 0, 2n as Rsn);
   assert.is(policy.onCall("k"), "ship");
   for (let round = 0; round < 5; round++) {
-    policy.onMovedIn("k", 0);
+    policy.onMovedIn("k", 0, 2n as Rsn);
     for (let use = 0; use < 20; use++) policy.onUsed("k");
-    policy.onMovedOut("k");
+    policy.onMovedOut("k", 0, 22n as Rsn);
   }
   assert.is(policy.onCall("k"), "move");
   assert.ok(policy.isSticky("k", 10));

@@ -19,12 +19,12 @@ import type {
   RecordEffect,
   RecordEvent,
 } from "../../../../actors/machines/record/events.ts";
-import type { Policy } from "../../../../actors/machines/record/policy.ts";
+import type { HeldBook } from "../../../../actors/machines/record/held.ts";
 import { PROCEDURES } from "../../../../actors/machines/record/procedures.ts";
+import type { ProcedureBook } from "../../../../actors/machines/record/procedures.ts";
 import { RecordMachine } from "../../../../actors/machines/record/record.ts";
 import { RECORD_RULES } from "../../../../actors/machines/record/rules.ts";
 import type { RecordRules } from "../../../../actors/machines/record/rules.ts";
-import type { RecordStore } from "../../../../actors/machines/record/state.ts";
 import { defaultRecordTiming } from "../../../../actors/machines/record/tunables.ts";
 import type { RecordTiming } from "../../../../actors/machines/record/tunables.ts";
 import { nodeIdOf } from "../../../../actors/machines/sim/cluster_sim.ts";
@@ -38,6 +38,7 @@ import type {
   Pnn,
   VoterId,
 } from "../../../../transport/wire/terms.ts";
+import { Shelf, Told } from "./shelf.ts";
 
 /** A message on the table. */
 export interface Lying {
@@ -58,54 +59,13 @@ export type Life = number | readonly [pnn: number, incarnation: number];
 const LATER_MS = 1e9;
 const STEPS_MAX = 100_000;
 
-/** A store without a file. A test may hold its mutex, or leave it as a dead client does. */
-export class Shelf implements RecordStore {
-  readonly records = new Map<Key, Stored>();
-  /** Keys whose mutex a client has. */
-  readonly busy = new Set<Key>();
-  /** Keys whose mutex a client died in. */
-  readonly died = new Set<Key>();
-  renewals = 0;
-
-  tryLock(key: Key): "had" | "died" | "busy" {
-    if (this.busy.has(key)) return "busy";
-    return this.died.delete(key) ? "died" : "had";
-  }
-  unlock(): void {}
-  get(key: Key): Stored | undefined {
-    return this.records.get(key);
-  }
-  put(key: Key, stored: Stored): void {
-    this.records.set(key, stored);
-  }
-  drop(key: Key): void {
-    this.records.delete(key);
-  }
-  renew(): void {
-    this.records.clear();
-    this.renewals += 1;
-  }
-}
-
-/** A policy that does as it is told. */
-export class Told implements Policy {
-  read: "move" | "delegate" = "move";
-  call: "move" | "ship" = "move";
-  onRead = () => this.read;
-  onCall = () => this.call;
-  isSticky = () => false;
-  onUsed = () => {};
-  onVisit = () => {};
-  onMovedIn = () => {};
-  onMovedOut = () => {};
-  onDelegated = () => {};
-  onRefused = () => {
-    this.read = "move";
-  };
-}
-
 /** What came back of an operation. */
 export type Answer = Extract<RecordEffect, { readonly kind: "answer" }>;
+
+/** What a program is to run. */
+export type Run = Extract<RecordEffect, { readonly kind: "run" }>;
+/** A write that was told to those who watch. */
+export type Wrote = Extract<RecordEffect, { readonly kind: "wrote" }>;
 
 /** The table. */
 export class Rig {
@@ -120,6 +80,14 @@ export class Rig {
   readonly told: { readonly key: Key; readonly data: Uint8Array | undefined }[] = [];
   readonly ended: Extract<RecordEffect, { readonly kind: "traversed" }>[] = [];
   readonly breaches: string[] = [];
+  /** What programs are to run, and what nobody waits for any more. */
+  readonly runs: Run[] = [];
+  readonly over: number[] = [];
+  readonly wrote: Wrote[] = [];
+  /** Keys that somebody watches. */
+  readonly watched = new Set<Key>();
+  /** Nodes that have not heard of it. */
+  readonly deaf = new Set<number>();
   doc: Document;
   nowMs = 1000;
   #version = 0n;
@@ -129,7 +97,8 @@ export class Rig {
     nodes: number,
     rules: RecordRules = RECORD_RULES,
     timing: Partial<RecordTiming> = {},
-    procedures = PROCEDURES,
+    procedures: ProcedureBook | ((node: number) => ProcedureBook) = PROCEDURES,
+    heldBook?: (node: number) => HeldBook,
   ) {
     this.doc = genesis({
       clusterId: "c".repeat(32) as ClusterId,
@@ -151,10 +120,12 @@ export class Rig {
           dbId: 1 as DbId,
           hashOf: (key) => textHash(key, 0),
           store: shelf,
-          procedures,
+          procedures: typeof procedures === "function" ? procedures(index) : procedures,
           policy,
           timing: { ...defaultRecordTiming(), minHoldMs: 0, ...timing },
           rules,
+          isWatched: (key) => this.watched.has(key) && !this.deaf.has(index),
+          held: heldBook?.(index),
         }),
       );
       this.step(index, { kind: "life", incarnation: 1n as Incarnation });
@@ -162,8 +133,11 @@ export class Rig {
   }
 
   /** A view of these lives, adopted by all of them but `late`, with a lease. */
-  view(lives: readonly Life[], options: { late?: number[]; draining?: number[] } = {}): void {
-    const { late = [], draining = [] } = options;
+  view(
+    lives: readonly Life[],
+    options: { late?: number[]; draining?: number[]; stopping?: number[] } = {},
+  ): void {
+    const { late = [], draining = [], stopping = [] } = options;
     const members = lives.map((life) => {
       const [pnn, incarnation] = typeof life === "number" ? [life, 1] : life;
       return { pnn: pnn as Pnn, incarnation: BigInt(incarnation) as Incarnation };
@@ -177,7 +151,10 @@ export class Rig {
         adminFlags: draining.includes(node.pnn) ? ["draining" as const] : [],
       })),
     };
-    this.doc = { ...withView(base, members, [], version), parent: base.version };
+    const stops = stopping as Pnn[];
+    const homeless = new Set([...draining as Pnn[], ...stops]);
+    const made = withView(base, members, [], version, homeless, { stopping: stops });
+    this.doc = { ...made, parent: base.version };
     for (const { pnn, incarnation } of members) {
       const state = this.machines[pnn]?.state;
       if (state !== undefined && state.incarnation < incarnation) {
@@ -217,6 +194,7 @@ export class Rig {
         return;
       }
       case "answer":
+        if (this.answers.has(effect.id)) throw new Error(`${effect.id} is answered twice`);
         this.answers.set(effect.id, effect);
         return;
       case "ready":
@@ -233,6 +211,15 @@ export class Rig {
         return;
       case "breach":
         this.breaches.push(effect.number);
+        return;
+      case "run":
+        this.runs.push(effect);
+        return;
+      case "run_over":
+        this.over.push(effect.id);
+        return;
+      case "wrote":
+        this.wrote.push(effect);
         return;
     }
   }

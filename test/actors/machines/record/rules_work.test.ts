@@ -329,4 +329,47 @@ test("A client that dies gives its locks back, and its operations end", () => {
   assert.ok(rig.locked.has(other));
 });
 
+test("The death of a client looks at each operation that waits a few times, however many do", () => {
+  const { rig, key } = withOwner(RECORD_RULES);
+  rig.step(1, { kind: "page", leaseEndMs: 0 });
+  const count = 2000;
+  let looks = 0;
+  for (let n = 0; n < count; n++) {
+    const op = {
+      get id() {
+        looks += 1;
+        return 1_000_000 + n;
+      },
+      get client() {
+        looks += 1;
+        return n === 7 ? 77 : 5;
+      },
+      ...{ key, deadlineMs: 1e9, wish: { what: "read" } as const },
+    };
+    rig.step(1, { kind: "op", op });
+  }
+  looks = 0;
+  rig.step(1, { kind: "client_died", client: 6 });
+  assert.ok(looks >= count && looks < 10 * count, `${looks} looks`);
+  rig.step(1, { kind: "client_died", client: 77 });
+  assert.is(rig.outcome(1_000_007), "failed");
+  assert.is(rig.outcome(1_000_008), undefined);
+});
+
+test("Each operation that waits for a record elsewhere has its file looked at a few times, however many do", () => {
+  const { rig, key } = withOwner(RECORD_RULES);
+  const { store } = rig.machines[2]!.state;
+  const get = store.get.bind(store);
+  let looks = 0;
+  store.get = (wanted) => {
+    looks += 1;
+    return get(wanted);
+  };
+  const count = 300;
+  const ids = Array.from({ length: count }, () => rig.op(2, key, { what: "read" }));
+  assert.ok(looks < 10 * count, `${looks} looks`);
+  rig.flow();
+  for (const id of ids) assert.is(rig.outcome(id), "ok");
+});
+
 test.run();

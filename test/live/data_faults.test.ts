@@ -1,0 +1,85 @@
+/**
+ * Programs at three real nodes work on the same records while daemons, their data threads and programs are killed,
+ * daemons stopped, links cut, the server restarted: what they were told must fit one copy of each record, up to the
+ * documented fall-back (history/judge.ts).
+ *
+ * Does NOT promise: rare faults; the swarm has those, and `npm run test:long -- data` goes on for as long as wanted.
+ */
+
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { askOnce } from "../../cli/commands/asking.ts";
+import { limit } from "../limit.ts";
+import { type Run, withRun } from "./history/run.ts";
+
+const test = suite("records under faults");
+/** Work between two faults, ms. */
+const WORK_MS = 600;
+/** Half of a node's lease, and more than all of it with its margins: the node is removed meanwhile, ms. */
+const SHORT_MS = 1200;
+const LONG_MS = 4500;
+
+async function follower(run: Run): Promise<number> {
+  return ((await run.dev.leader()) + 1) % run.dev.nodes;
+}
+
+test.either(
+  "kill -9 of daemons and programs, a data thread that dies, daemons stopped for half a lease and for two",
+  limit(180_000, async () => {
+    const result = await withRun({ least: 500 }, async (run) => {
+      await run.work(WORK_MS);
+      await run.kill(await follower(run));
+      await run.killProgram(0);
+      await run.well();
+      await run.kill(await run.dev.leader());
+      await run.well();
+      await run.work(WORK_MS);
+
+      // A life of the node ends, its daemon goes on, and nobody else is elected.
+      const [leader, node] = [await run.dev.leader(), await follower(run)];
+      const [pid, lives] = [await run.dev.pid(node), run.lives.ends.length];
+      await askOnce(run.dev.paths(node), "chaos data");
+      await run.untilEnds(lives + 1);
+      await run.well();
+      assert.is(await run.dev.pid(node), pid);
+      assert.is(await run.dev.leader(), leader);
+
+      await run.stop(node, SHORT_MS);
+      await run.killProgram(1);
+      await run.stop(node, LONG_MS);
+      await run.well();
+      await run.stop(leader, LONG_MS);
+      await run.well();
+      await run.work(WORK_MS);
+    });
+    assert.ok(result.ends >= 4, JSON.stringify(result));
+  }),
+);
+
+test.either(
+  "links cut, hanging, deaf, mute; and a restart of the server",
+  limit(180_000, async () => {
+    await withRun({ least: 300, proxies: true }, async (run) => {
+      const [leader, node] = [await run.dev.leader(), await follower(run)];
+      await run.work(WORK_MS);
+      run.proxies[node]?.cut();
+      await run.work(WORK_MS);
+      run.proxies[node]?.heal();
+      await run.work(WORK_MS);
+      for (const way of ["in", "out"] as const) {
+        run.proxies[node]?.hang(way);
+        await run.work(LONG_MS);
+        run.proxies[node]?.heal();
+        await run.well();
+      }
+      run.proxies[leader]?.hang();
+      await run.work(LONG_MS);
+      run.proxies[leader]?.heal();
+      await run.well();
+      await run.restartServer();
+      await run.work(WORK_MS);
+    });
+  }),
+);
+
+test.run();

@@ -13,6 +13,7 @@
 import { globSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
+import { runAgain } from "./again.ts";
 import { okSteps } from "./ok.ts";
 import { setUpHere } from "./setup.ts";
 import { conclude, OUT, runSteps, type Step, testSteps } from "./steps.ts";
@@ -34,4 +35,4 @@ const outcomes = await runSteps(testSteps("live", { parts: LIVE_PARTS, isWhole }
   ...["swarm", "torture"].flatMap((kind) => testSteps(kind, { isWhole })),
   ...gate.filter((step) => !isLong(step)),
 ]);
-process.exitCode = conclude(outcomes, startMs);
+process.exitCode = conclude(await runAgain(outcomes), startMs);

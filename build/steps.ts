@@ -28,7 +28,7 @@ export const BUN: string = process.execPath;
 /** build/first.mjs sees to it that it is there. */
 export const DENO: string = join(ROOT, "node_modules/deno/deno");
 /** A step that runs longer is killed and counts as failed. */
-const STEP_LIMIT_MS = 900_000;
+const STEP_LIMIT_MS = 2_400_000;
 /** Steps at a time: one for each of two cores, and one more, since live tests mostly wait. */
 const LANES = 3;
 /** How nice what computes is to those that mostly wait: it gets what they leave, and a share of the rest. */
@@ -47,6 +47,15 @@ export interface Step {
   readonly show?: RegExp;
   /** File that the program leaves its counts in, if it keeps any. */
   readonly totals?: string;
+  /** The command that runs only these files of tests, and leaves its counts in `totals`, too. */
+  readonly only?: (files: readonly string[]) => readonly string[];
+}
+
+/** What failed: a test with its file, or a program. */
+export interface Failure {
+  readonly file?: string;
+  /** What failed and the first lines of its error. */
+  readonly text: string;
 }
 
 /** What came of a step. */
@@ -55,8 +64,10 @@ export interface Outcome {
   readonly totals: Totals;
   /** Why tests were skipped, one line each. */
   readonly skipped: readonly string[];
-  /** What failed, each with the first lines of its error: said again at the very end. */
-  readonly failures: readonly string[];
+  /** Said again at the very end. */
+  readonly failures: readonly Failure[];
+  /** What failed at first, and not when it was run again (build/again.ts): said at the end, too. */
+  readonly passing?: readonly Failure[];
 }
 
 /** How a kind of tests is run. */
@@ -77,9 +88,9 @@ export function testSteps(kind: string, { parts = 1, isWhole = false }: TestPlan
     (parts === 1 ? [[]] : divide(files, parts, seconds[runtime])).map((chosen, index) => {
       const part = parts === 1 ? "" : ` ${index + 1}`;
       const totals = join(OUT, `${kind}-${runtime}${part.replace(" ", "-")}.json`);
-      const words = [...(isWhole ? [] : ["--shared"]), "--totals", totals, ...chosen];
-      const command = [...start, "test/run.ts", "--only", kind, ...words];
-      return { name: `${kind}${part} on ${runtime}`, command, totals };
+      const words = ["--only", kind, ...(isWhole ? [] : ["--shared"]), "--totals", totals];
+      const only = (list: readonly string[]) => [...start, "test/run.ts", ...words, ...list];
+      return { name: `${kind}${part} on ${runtime}`, command: only(chosen), totals, only };
     })
   );
   return Array.from(
@@ -114,10 +125,13 @@ export async function runSteps(
 export function conclude(outcomes: readonly Outcome[], startMs: number): number {
   const skipped = new Set(outcomes.flatMap((outcome) => outcome.skipped));
   for (const line of skipped) console.log(`skipped  ${line}`);
+  for (const { step, passing = [] } of outcomes) {
+    for (const { text } of passing) console.log(`FLAKY   ${step.name}  ${text}`);
+  }
   const failed = outcomes.filter((outcome) => outcome.totals.failed > 0);
   // Again, and last: whoever has only the end of a long output shall know what to look at.
   for (const { step, failures } of failed) {
-    for (const text of failures) console.log(`FAILED  ${step.name}  ${text}`);
+    for (const { text } of failures) console.log(`FAILED  ${step.name}  ${text}`);
   }
   if (failed.length > 0) console.log(`failed: ${failed.map(({ step }) => step.name).join(", ")}`);
   console.log(`${((performance.now() - startMs) / 1000).toFixed(1)} s in all`);
@@ -126,8 +140,8 @@ export function conclude(outcomes: readonly Outcome[], startMs: number): number 
   return totals.failed === 0 && totals.passed > 0 ? 0 : 1;
 }
 
-/** Runs one step; `before` are words before its command. */
-async function runStep(step: Step, before: readonly string[]): Promise<Outcome> {
+/** Runs one step and prints its line; `before` are words before its command. */
+export async function runStep(step: Step, before: readonly string[] = []): Promise<Outcome> {
   const startMs = performance.now();
   if (step.totals !== undefined) rmSync(step.totals, { force: true });
   const { code, output } = await runCommand([...before, ...step.command]);
@@ -143,12 +157,13 @@ async function runStep(step: Step, before: readonly string[]): Promise<Outcome> 
 }
 
 function outcomeOf(step: Step, code: number, output: readonly string[]): Outcome {
-  const end = `its last lines\n${firstLines(output.slice(-LAST_LINES).join("\n"))}`;
+  const last = firstLines(output.slice(-LAST_LINES).join("\n"));
+  const end: Failure = { text: `its last lines\n${last}` };
   if (step.totals !== undefined && existsSync(step.totals)) {
     const { passed, failed, skipped, skips, failures } = JSON.parse(
       readFileSync(step.totals, "utf8"),
     ) as RunResult;
-    const texts = failures.map(saidText);
+    const texts = failures.map(saidFailure);
     // A process that fails after it has counted has still failed.
     const isLate = code !== 0 && failed === 0;
     return {
@@ -163,8 +178,8 @@ function outcomeOf(step: Step, code: number, output: readonly string[]): Outcome
   return { step, totals, skipped: [], failures: failed === 0 ? [] : [end] };
 }
 
-function saidText({ file, name, text }: Said): string {
-  return `${file}  ${name}\n${firstLines(text)}`;
+function saidFailure({ file, name, text }: Said): Failure {
+  return { file, text: `${file}  ${name}\n${firstLines(text)}` };
 }
 
 /** The first lines of a text, indented. */

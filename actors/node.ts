@@ -8,7 +8,6 @@
  * Does NOT promise: to see a record; programs, data threads and files have those among themselves.
  */
 import type { Addresses } from "./addresses/addresses.ts";
-import type { NetworkPorts } from "./addresses/network_ports.ts";
 import { addressesOf } from "./addresses/wiring.ts";
 import { Codec } from "../transport/wire/codec.ts";
 import type { Received } from "../transport/wire/codec.ts";
@@ -17,23 +16,21 @@ import { LEVEL } from "../transport/wire/level.ts";
 import type { Ask } from "../transport/wire/messages/ask.ts";
 import type { Generation, Incarnation, Tag, Version } from "../transport/wire/terms.ts";
 import { PNN_UNKNOWN, tagOf } from "../transport/wire/terms.ts";
-import type { LeaderLock } from "../transport/leader_lock.ts";
 import type { World } from "../transport/world.ts";
 import { askLock, Cluster } from "./cluster.ts";
-import { Control, type Verb } from "./control.ts";
-import type { DataHandle, DataLink } from "./data_link.ts";
+import { Control } from "./control.ts";
+import type { DataLink } from "./data_link.ts";
 import type { ClusterMessage, Durable, Happening } from "./machines/cluster/events.ts";
 import { RULES } from "./machines/cluster/rules.ts";
 import type { ClusterState } from "./machines/cluster/state.ts";
-import { defaultTiming, type Timing } from "./machines/cluster/tunables.ts";
-import type { EventHandle } from "./events/link.ts";
+import { defaultTiming } from "./machines/cluster/tunables.ts";
 import type { Scripts } from "./events/scripts.ts";
 import type { NodeConfig } from "./node_config.ts";
-import { Monitoring, type MonitoringOptions } from "./monitoring/monitoring.ts";
+import type { NodeOptions, NodeParts } from "./node_parts.ts";
+import { Monitoring } from "./monitoring/monitoring.ts";
 import { Post } from "./post.ts";
-import type { ServicePorts } from "./services/ports.ts";
 import { NodeServices } from "./services/wiring.ts";
-import { type ShardHandle, Shards } from "./shards.ts";
+import { Shards } from "./shards.ts";
 import { shardViewKey, shardViewOf } from "./shard_view.ts";
 import { STRANGER_VERBS } from "./verbs/joining.ts";
 import { loadOwn, noteLeft, type Own } from "./node_state.ts";
@@ -57,43 +54,10 @@ const DATA_LEVEL = 2;
 /** A node that was told to stop, and has had its time to hand over, ends this much later at the latest, ms. */
 const STOP_MS = 3000;
 
-/** What a node is made of. */
-export interface NodeOptions {
-  readonly world: World;
-  readonly config: NodeConfig;
-  /** Folder of its durable state; absolute. */
-  readonly stateFolder: string;
-  /** Folder of this boot's files; absolute. */
-  readonly runFolder: string;
-  /** Path of its socket. */
-  readonly socketPath: string;
-  /** Chooses who tries to lead; the node closes it. */
-  readonly lock: LeaderLock;
-  /** More verbs, of who runs the node. */
-  readonly verbs?: ReadonlyMap<string, Verb>;
-  /** Starts the thread of the node's metadata; without it the node has none. */
-  readonly shard?: () => Promise<ShardHandle>;
-  /** Starts the thread of the node's databases; without it the node has none. */
-  readonly data?: () => Promise<DataHandle>;
-  /** Who looks at services and tells of them; without it the node has no checks and no notifications. */
-  readonly services?: ServicePorts;
-  /** Starts the event daemon; without it the node runs no scripts. */
-  readonly scripts?: () => Promise<EventHandle>;
-  /** The machine's network; without it the node sets no real addresses. */
-  readonly network?: NetworkPorts;
-  /** How far the clock of `world` is ahead of the machine's, ms; for faults made on demand. */
-  readonly aheadMs?: () => number;
-  readonly timing?: Timing;
-  /** What only the process knows, for monitors. */
-  readonly monitoring?: MonitoringOptions;
-  /** The node has ended by itself. Called once. */
-  readonly onEnd: (why: string, isFault: boolean) => void;
-}
-
 type Seeds = NonNullable<Identity["seeds"]>;
 
 /** A running node. */
-export class Node {
+export class Node implements NodeParts {
   readonly identity: Identity;
   readonly cluster: Cluster;
   readonly post: Post;

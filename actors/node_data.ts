@@ -14,7 +14,7 @@ import type { ClusterId, NodeId } from "../transport/wire/terms.ts";
 import type { CommitLead } from "./data/commit_databases.ts";
 import { type DataHandle, DataLink } from "./data_link.ts";
 import { goingOf } from "./machines/cluster/left.ts";
-import type { Node } from "./node.ts";
+import type { NodeParts } from "./node_parts.ts";
 import type { NodePage } from "./node_page.ts";
 import { askResources } from "./resources/wiring.ts";
 import { id128 } from "./storage/node_identity.ts";
@@ -44,7 +44,7 @@ export interface DataPlace {
 
 /** The data thread of a node; it is not started yet. */
 export function dataLinkOf(
-  node: Node,
+  node: NodeParts,
   page: NodePage,
   { cluster, clusterId, nodeId, stateFolder, runFolder, pagePath, version }: DataPlace,
   make: () => Promise<DataHandle>,
@@ -97,7 +97,7 @@ export function dataLinkOf(
 
 /** A record machine found what must not be: whoever broke the protocol is reported. */
 async function onBreach(
-  { world, cluster }: Node,
+  { world, cluster }: NodeParts,
   number: string,
   why: string,
   life: Member | undefined,
@@ -109,7 +109,7 @@ async function onBreach(
 }
 
 /** While members go, the machine is told what the homes of this node know to be there still. Answers how to end it. */
-export function watchLeft(node: Node, data: DataLink): () => void {
+export function watchLeft(node: NodeParts, data: DataLink): () => void {
   const { clock, log } = node.world;
   let end: () => void = () => {};
   let isOver = false;
@@ -138,7 +138,7 @@ export function watchLeft(node: Node, data: DataLink): () => void {
 }
 
 /** Tells the data thread who leads, when that is another one; it is looked at by the clock. Answers how to end it. */
-export function watchLead(node: Node, data: DataLink): () => void {
+export function watchLead(node: NodeParts, data: DataLink): () => void {
   let end: () => void = () => {};
   let told = "";
   const look = (): void => {
@@ -152,7 +152,7 @@ export function watchLead(node: Node, data: DataLink): () => void {
   return () => end();
 }
 
-function leadOf({ state }: Node): CommitLead | undefined {
+function leadOf({ state }: NodeParts): CommitLead | undefined {
   const leader = leaderOf(state);
   const { adopted, lead, sign, me } = state;
   const pnn = adopted?.nodes.find(({ nodeId }) => nodeId === leader)?.pnn;

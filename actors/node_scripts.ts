@@ -10,7 +10,7 @@ import type { EventHandle } from "./events/link.ts";
 import { scriptFields } from "./events/script_fields.ts";
 import { Scripts } from "./events/scripts.ts";
 import type { EventTiming, NodeGlance } from "./machines/events/state.ts";
-import type { Node } from "./node.ts";
+import type { NodeParts } from "./node_parts.ts";
 import { isServing, nodeRows } from "./views.ts";
 
 /** The name of the scripts among the sources of a node's health. */
@@ -18,7 +18,7 @@ export const SCRIPTS_SOURCE = "event scripts";
 
 /** The scripts of a node; they are not started yet. Undefined: it has none. */
 export function scriptsOf(
-  node: Node,
+  node: NodeParts,
   make: (() => Promise<EventHandle>) | undefined,
 ): Scripts | undefined {
   const { scripts } = node.config;
@@ -37,7 +37,7 @@ export function scriptsOf(
 }
 
 /** What holds now: the node's own word, else the tunables of the cluster. */
-function timingOf({ tunables }: Node, own: Partial<EventTiming>): EventTiming {
+function timingOf({ tunables }: NodeParts, own: Partial<EventTiming>): EventTiming {
   return {
     timeoutMs: 1000 * tunables.get("EventScriptTimeout"),
     monitorMostMs: 1000 * tunables.get("MonitorInterval"),
@@ -46,7 +46,7 @@ function timingOf({ tunables }: Node, own: Partial<EventTiming>): EventTiming {
   };
 }
 
-function glanceOf(node: Node): NodeGlance {
+function glanceOf(node: NodeParts): NodeGlance {
   const { state, nowMs } = node;
   const rows = nodeRows(state, nowMs);
   const own = rows.find(({ isThis }) => isThis);

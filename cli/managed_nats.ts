@@ -12,7 +12,7 @@
 
 import { appendFileSync, renameSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
-import type { Node } from "../actors/node.ts";
+import type { NodeParts } from "../actors/node_parts.ts";
 import type { NodeConfig } from "../actors/node_config.ts";
 import type { NatsServerPlan } from "../actors/node_nats.ts";
 import { MetaFile } from "../actors/storage/meta_file.ts";
@@ -183,7 +183,7 @@ function clusterOf(cluster: NonNullable<NatsServerPlan["cluster"]>): ClusterOpti
 }
 
 /** Keeps the users of a server as the document of a running node has them, where its configuration asks for that. */
-export function keepUsers(node: Node, paths: NodePaths): void {
+export function keepUsers(node: NodeParts, paths: NodePaths): void {
   const { config, world } = node;
   let options: UsersOptions | undefined;
   try {

@@ -6,14 +6,14 @@
  * Does NOT promise: the health of the cluster as others see it; each node says what it sees.
  */
 
-import type { Node } from "../actors/node.ts";
+import type { NodeParts } from "../actors/node_parts.ts";
 import { servicesOf } from "../actors/services/rows.ts";
 import { troubles } from "../actors/views.ts";
 import { HttpPages, type Page } from "../transport/real_http.ts";
 import type { HeartbeatEvent, StatsEvent } from "../transport/wire/messages/event.ts";
 
 /** Serves them at `listen` (host:port) until they are closed. */
-export async function serveMetrics(node: Node, listen: string): Promise<HttpPages> {
+export async function serveMetrics(node: NodeParts, listen: string): Promise<HttpPages> {
   // Not before it is wanted: most commands, and many daemons, need none of it.
   const { METRICS_TYPE, MetricsText } = await import("./metrics_text.ts");
   const text = new MetricsText();

@@ -10,7 +10,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
-import { requireSettable } from "../actors/addresses/backend_wiring.ts";
+import { requireSettable } from "../actors/addresses/settable.ts";
 import { clearAddresses, Former } from "../actors/addresses/former.ts";
 import type { NetworkPorts } from "../actors/addresses/network_ports.ts";
 import { homesOf, listOf } from "../actors/addresses/wiring.ts";

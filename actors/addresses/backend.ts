@@ -23,6 +23,8 @@ export interface AddressBackend {
   readonly name: string;
   /** Does it; `onEnd` is called once, but for `keep`, with `done` or `seen`. */
   run(op: KernelOp, onEnd: (event: AddressEvent) => void): void;
+  /** Is there an interface for each of these? Throws CtdbxError "not_found". */
+  requireInterfaces(list: readonly PublicAddress[]): void;
   /** The node's list; told before anything of it is offered. */
   setList(list: readonly PublicAddress[]): void;
   /** Has an interface a link? */

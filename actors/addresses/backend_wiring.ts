@@ -3,9 +3,8 @@
  *
  * Does NOT promise: that an interface which is there now has a link; the backend looks at that all the time.
  */
-import type { Interfaces } from "../../transport/interfaces.ts";
 import { CtdbxError } from "../../transport/wire/errors.ts";
-import type { Node } from "../node.ts";
+import type { NodeParts } from "../node_parts.ts";
 import type { AddressBackend } from "./backend.ts";
 import type { AddressClients } from "./clients/wiring.ts";
 import { DryBackend } from "./dry.ts";
@@ -14,6 +13,7 @@ import { KernelBackend } from "./kernel.ts";
 import type { NetworkPorts } from "./network_ports.ts";
 import { Noting } from "./noting.ts";
 import type { PublicAddress } from "./public_addresses.ts";
+import { requireSettable } from "./settable.ts";
 
 /** A backend, and where is written down what it may set. */
 export interface ChosenBackend {
@@ -23,7 +23,7 @@ export interface ChosenBackend {
 
 /** The backend of a node. Throws CtdbxError "unsupported", "denied", "not_found". */
 export function backendOf(
-  node: Node,
+  node: NodeParts,
   list: readonly PublicAddress[],
   { runFolder, network }: { readonly runFolder: string; readonly network?: NetworkPorts },
   { effects, links }: AddressClients,
@@ -48,18 +48,4 @@ export function backendOf(
     former: [...former.read(), ...listed],
   });
   return { backend, noting: new Noting({ former, clock, log }) };
-}
-
-/** May addresses be set here, and is there an interface for each? Throws CtdbxError "denied", "not_found". */
-export function requireSettable(interfaces: Interfaces, list: readonly PublicAddress[]): void {
-  interfaces.requireRights();
-  const names = new Set(interfaces.links().map(({ name }) => name));
-  for (const { address, interfaces: wanted, line } of list) {
-    if (wanted.some((name) => names.has(name))) continue;
-    const none = wanted.length === 1 ? `no interface ${wanted[0]}` : `none of ${wanted.join(", ")}`;
-    throw new CtdbxError(
-      "not_found",
-      `Cannot host ${address} of line ${line} of the list: there is ${none}`,
-    );
-  }
 }

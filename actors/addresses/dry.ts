@@ -46,6 +46,8 @@ export class DryBackend implements AddressBackend {
     }
   }
 
+  requireInterfaces(): void {}
+
   setList(): void {}
 
   hasLink(): boolean {

@@ -23,6 +23,7 @@ import type { AddressBackend, KernelOp } from "./backend.ts";
 import { type AddressScripts, ScriptCalls } from "./address_scripts.ts";
 import { type Here, NEARLY_OVER, Placing } from "./placing.ts";
 import type { PublicAddress } from "./public_addresses.ts";
+import { requireInterfaces } from "./settable.ts";
 
 const SECOND_MS = 1000;
 /** A list that could not be read is read again so much later, ms. */
@@ -71,6 +72,10 @@ export class KernelBackend implements AddressBackend {
     this.#placing = new Placing(parts);
     this.#calls = new ScriptCalls(parts);
     this.#former = new Set(parts.former);
+  }
+
+  requireInterfaces(list: readonly PublicAddress[]): void {
+    requireInterfaces(this.#parts.interfaces, list);
   }
 
   setList(list: readonly PublicAddress[]): void {

@@ -18,7 +18,7 @@ import {
   type AddressTiming,
   defaultAddressTiming,
 } from "../machines/addresses/takeover/tunables.ts";
-import type { Node } from "../node.ts";
+import type { NodeParts } from "../node_parts.ts";
 import { id128 } from "../storage/node_identity.ts";
 import { Addresses } from "./addresses.ts";
 import { backendOf } from "./backend_wiring.ts";
@@ -42,7 +42,7 @@ const TIMEOUTS = 3;
  * addresses could not be set.
  */
 export function addressesOf(
-  node: Node,
+  node: NodeParts,
   options: { readonly runFolder: string; readonly network?: NetworkPorts },
 ): Addresses | undefined {
   const { world, config, identity, tunables } = node;
@@ -83,10 +83,10 @@ export function addressesOf(
   return addresses;
 }
 
-type WithDisk = Pick<Node["world"], "disk">;
+type WithDisk = Pick<NodeParts["world"], "disk">;
 
 /** How the cluster wants its addresses dealt. */
-function policyOf({ tunables, addresses }: Node): Policy {
+function policyOf({ tunables, addresses }: NodeParts): Policy {
   const homes = addresses?.homes;
   return {
     algorithm: ALGORITHMS[tunables.get("IPAllocAlgorithm")] ?? "lcp2",
@@ -105,7 +105,7 @@ function textOf({ disk }: WithDisk, path: string): string {
 
 /** The list of a node, as its file has it. Throws CtdbxError "config", with the line. */
 export function listOf(
-  { world, config }: Pick<Node, "config"> & { readonly world: WithDisk },
+  { world, config }: Pick<NodeParts, "config"> & { readonly world: WithDisk },
 ): readonly PublicAddress[] {
   const { addresses } = config;
   if (addresses === undefined) return [];
@@ -114,14 +114,14 @@ export function listOf(
 
 /** The homes of addresses, by the file. Throws CtdbxError "config", with the line. Undefined: none are said. */
 export function homesOf(
-  { world, config }: Pick<Node, "config"> & { readonly world: WithDisk },
+  { world, config }: Pick<NodeParts, "config"> & { readonly world: WithDisk },
 ): ReadonlyMap<IpAddress, Pnn> | undefined {
   const path = config.addresses?.homeNodes;
   return path === undefined ? undefined : readHomeNodes(textOf(world, path), path);
 }
 
 /** Begins: links, health, tunables. Answers how to end it. */
-export function startAddresses(node: Node): () => void {
+export function startAddresses(node: NodeParts): () => void {
   const { addresses, health, tunables } = node;
   if (addresses === undefined) return () => {};
   addresses.health(health.verdict.healthy);
@@ -138,7 +138,7 @@ export function startAddresses(node: Node): () => void {
 }
 
 /** Monitors hear of what happens. Answers how to end it. */
-function tellMonitors({ world, monitoring }: Node, addresses: Addresses): () => void {
+function tellMonitors({ world, monitoring }: NodeParts, addresses: Addresses): () => void {
   const telling = new AddressTelling({
     clock: world.clock,
     tell: (fields) => monitoring.events.tell("address", fields),
@@ -150,6 +150,6 @@ function tellMonitors({ world, monitoring }: Node, addresses: Addresses): () => 
 }
 
 /** Something happened in the cluster machine that addresses hang on. */
-export function tellAddresses({ addresses }: Node, happening: Happening): void {
+export function tellAddresses({ addresses }: NodeParts, happening: Happening): void {
   if (happening.what === "new life") addresses?.life(happening.incarnation);
 }

@@ -11,7 +11,7 @@ import type { DocumentNode } from "../../transport/wire/messages/document.ts";
 import type { Call } from "../control.ts";
 import type { InsideFacts } from "./facts.ts";
 import { voterOf } from "../machines/cluster/document.ts";
-import type { Node } from "../node.ts";
+import type { NodeParts } from "../node_parts.ts";
 
 /** How long one answer is waited for, ms. */
 export const AROUND_MS = 300;
@@ -30,7 +30,10 @@ export interface AroundAnswer {
 }
 
 /** Asks all others; resolves when each has answered or its time is over. Answers how many were not asked. */
-export async function explainAround(node: Node, call: Call): Promise<{ readonly leftOut: number }> {
+export async function explainAround(
+  node: NodeParts,
+  call: Call,
+): Promise<{ readonly leftOut: number }> {
   const doc = node.state.adopted ?? node.state.accepted;
   const others = (doc?.nodes ?? []).filter(({ nodeId }) => nodeId !== node.state.me);
   const isVoter = ({ nodeId }: DocumentNode) => voterOf(doc, nodeId) !== undefined;
@@ -40,7 +43,7 @@ export async function explainAround(node: Node, call: Call): Promise<{ readonly 
   return { leftOut: others.length - asked.length };
 }
 
-async function askOne(node: Node, to: DocumentNode): Promise<AroundAnswer> {
+async function askOne(node: NodeParts, to: DocumentNode): Promise<AroundAnswer> {
   const { clock } = node.world;
   const startMs = clock.nowMs();
   const about = { pnn: to.pnn, name: to.name };

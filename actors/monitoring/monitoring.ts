@@ -18,7 +18,7 @@ import type { Verb } from "../control.ts";
 import { Events } from "./events.ts";
 import type { Durable, Happening } from "../machines/cluster/events.ts";
 import { type Counted, Monitor } from "./monitor.ts";
-import type { Node } from "../node.ts";
+import type { NodeParts } from "../node_parts.ts";
 import type { StoreCounters, Usage } from "./stats.ts";
 import type { MetaFile } from "../storage/meta_file.ts";
 import { happeningWords } from "../views.ts";
@@ -39,13 +39,13 @@ export class Monitoring {
   readonly events: Events;
   readonly monitor: Monitor;
   readonly auditor: Auditor;
-  readonly #node: Node;
+  readonly #node: NodeParts;
   readonly #options: MonitoringOptions;
   #refusals = { second: 0, count: 0 };
   readonly #saves: StoreCounters = { writes: 0, failures: 0, lastMs: 0 };
 
   /** `node` need not be complete yet: it is looked at from `start` on. */
-  constructor(node: Node, options: MonitoringOptions) {
+  constructor(node: NodeParts, options: MonitoringOptions) {
     this.#node = node;
     this.#options = options;
     const { clock, log, bus } = node.world;

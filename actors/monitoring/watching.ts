@@ -12,7 +12,7 @@ import { CtdbxError } from "../../transport/wire/errors.ts";
 import { type Topic, TOPICS } from "../../transport/wire/messages/event.ts";
 import { type Tag, tagOf } from "../../transport/wire/terms.ts";
 import type { Args, Call } from "../control.ts";
-import type { Node } from "../node.ts";
+import type { NodeParts } from "../node_parts.ts";
 
 /** How long a watcher waits until the events of others are sure to come, ms. */
 const FLUSH_MS = 1000;
@@ -20,7 +20,7 @@ const FLUSH_MS = 1000;
 const BY_DEFAULT: readonly Topic[] = ["cluster"];
 
 /** Watches until the caller has had enough. Throws CtdbxError "state" on a topic that there is not. */
-export function watch(node: Node, args: Args, call: Call): Promise<void> {
+export function watch(node: NodeParts, args: Args, call: Call): Promise<void> {
   const topics = topicsOf(args["topics"]);
   const { name } = node.config;
   return new Promise((resolve) => {
@@ -57,7 +57,7 @@ function topicsOf(value: unknown): readonly Topic[] {
   throw new CtdbxError("state", `Cannot watch: topics are ${TOPICS.join(", ")}`);
 }
 
-function nameOfTag(node: Node, tag: Tag): string {
+function nameOfTag(node: NodeParts, tag: Tag): string {
   const doc = node.state.adopted ?? node.state.accepted;
   return doc?.nodes.find(({ nodeId }) => tagOf(nodeId) === tag)?.name ?? tag;
 }

@@ -9,7 +9,7 @@ import { CtdbxError } from "../../transport/wire/errors.ts";
 import { LEVEL } from "../../transport/wire/level.ts";
 import type { Happening } from "../machines/cluster/events.ts";
 import { leadViewOf } from "../machines/addresses/takeover/lead_view.ts";
-import type { Node, NodeOptions } from "../node.ts";
+import type { NodeOptions, NodeParts } from "../node_parts.ts";
 import { GrantPage } from "../storage/grant_page.ts";
 import { Resources } from "./resources.ts";
 import type { ResourceAnswer, ResourceAsk } from "./words.ts";
@@ -24,7 +24,7 @@ export function grantPagePath(runFolder: string): string {
 
 /** The resources of a node; they are not started yet. Undefined: it is to be of a version that has none. */
 export function resourcesOf(
-  node: Node,
+  node: NodeParts,
   { runFolder, aheadMs }: NodeOptions,
 ): Resources | undefined {
   const { world, config, identity } = node;
@@ -43,7 +43,7 @@ export function resourcesOf(
 }
 
 /** Begins: health. Answers how to end it. */
-export function startResources({ resources, health }: Node): () => void {
+export function startResources({ resources, health }: NodeParts): () => void {
   if (resources === undefined) return () => {};
   resources.health(health.verdict.healthy);
   const end = health.watch(({ healthy }) => resources.health(healthy));
@@ -54,12 +54,15 @@ export function startResources({ resources, health }: Node): () => void {
 }
 
 /** Something happened in the cluster machine that resources hang on. */
-export function tellResources({ resources }: Node, happening: Happening): void {
+export function tellResources({ resources }: NodeParts, happening: Happening): void {
   if (happening.what === "new life") resources?.life(happening.incarnation);
 }
 
 /** A question of a program about resources. Rejects with CtdbxError. */
-export async function askResources({ resources }: Node, ask: ResourceAsk): Promise<ResourceAnswer> {
+export async function askResources(
+  { resources }: NodeParts,
+  ask: ResourceAsk,
+): Promise<ResourceAnswer> {
   if (resources !== undefined) return await resources.desk.ask(ask);
   throw new CtdbxError("unsupported", "Cannot own resources: this node is of a version without");
 }

@@ -10,7 +10,7 @@
  */
 import type { Clock, Log } from "../../transport/world.ts";
 import type { DatabaseStats } from "../data/types.ts";
-import type { Node } from "../node.ts";
+import type { NodeParts } from "../node_parts.ts";
 import type { Tunables } from "./tunables.ts";
 
 /** Between two looks, ms. */
@@ -42,7 +42,7 @@ export class DatabaseWarnings {
 }
 
 /** Looks at a node's databases by the clock. Answers how to end it. */
-export function watchDatabases({ world: { clock, log }, data, tunables }: Node): () => void {
+export function watchDatabases({ world: { clock, log }, data, tunables }: NodeParts): () => void {
   const warnings = new DatabaseWarnings();
   let end: () => void = () => {};
   const look = (): void => {

@@ -8,7 +8,7 @@
  */
 import type { NodeId } from "../../transport/wire/terms.ts";
 import type { Timing } from "../machines/cluster/tunables.ts";
-import type { Node, NodeOptions } from "../node.ts";
+import type { NodeOptions, NodeParts } from "../node_parts.ts";
 import type { Shards } from "../shards.ts";
 import { clusterPatch, dataPatch, LiveValues } from "./feeds.ts";
 import { savedPath } from "./saved.ts";
@@ -17,7 +17,7 @@ import { watchDatabases } from "./warnings.ts";
 
 /** Those of a node that is being put together; they hold what its own copy says. */
 export function tunablesOf(
-  node: Node,
+  node: NodeParts,
   { shard, stateFolder }: Pick<NodeOptions, "shard" | "stateFolder">,
 ): Tunables {
   return new Tunables({
@@ -30,7 +30,7 @@ export function tunablesOf(
 }
 
 /** Scope c of a node's metadata. */
-function storeOf(node: Node): TunableStore {
+function storeOf(node: NodeParts): TunableStore {
   const use = (): Shards => {
     const { shards } = node;
     if (shards === undefined) throw new RangeError("Cannot use metadata before the node is whole");
@@ -53,13 +53,13 @@ export function clusterTiming(tunables: Tunables, made: Timing): Timing {
 }
 
 /** The nodes of the cluster, when this one leads. */
-function nodesWhenLeading({ state }: Node): readonly NodeId[] | undefined {
+function nodesWhenLeading({ state }: NodeParts): readonly NodeId[] | undefined {
   if (state.lead === undefined || state.adopted === undefined) return undefined;
   return state.adopted.nodes.map(({ nodeId }) => nodeId);
 }
 
 /** The tunables take effect, and follow the cluster's. Answers how to end it. */
-export function startTunables(node: Node): () => void {
+export function startTunables(node: NodeParts): () => void {
   const { tunables, data } = node;
   let told = JSON.stringify(dataPatch(() => undefined));
   const feed = (): void => {

@@ -8,7 +8,7 @@
 import type { Pnn } from "../../transport/wire/terms.ts";
 import type { AddressNote } from "../addresses/addresses.ts";
 import type { AddressRow } from "../machines/addresses/takeover/show.ts";
-import type { Node } from "../node.ts";
+import type { NodeParts } from "../node_parts.ts";
 
 /** An address, with the names of its nodes. */
 export interface NamedAddress extends AddressRow {
@@ -37,7 +37,7 @@ export interface NamedNote {
 type Named = (pnn: Pnn) => string;
 
 /** Names by the document that counts at a node. */
-function namesOf({ state }: Pick<Node, "state">): Named {
+function namesOf({ state }: Pick<NodeParts, "state">): Named {
   const doc = state.adopted ?? state.accepted;
   const names = new Map(doc?.nodes.map(({ pnn, name }) => [pnn, name]));
   return (pnn) => names.get(pnn) ?? `node ${pnn}`;
@@ -48,7 +48,7 @@ function namedText(text: string, nameOf: Named): string {
 }
 
 /** A text of the machine, with names for numbers. */
-export function namedAnswer(node: Pick<Node, "state">, text: string): string {
+export function namedAnswer(node: Pick<NodeParts, "state">, text: string): string {
   return namedText(text, namesOf(node));
 }
 
@@ -57,7 +57,7 @@ type OfNodes = Pick<AddressRow, "pnn" | "to" | "able" | "why">;
 
 /** Rows of addresses, or of resources. */
 export function namedRows<R extends OfNodes>(
-  node: Pick<Node, "state">,
+  node: Pick<NodeParts, "state">,
   rows: readonly R[],
 ): (R & Pick<NamedAddress, "node" | "toNode" | "ableNodes">)[] {
   const nameOf = namesOf(node);
@@ -75,7 +75,7 @@ export function namedRows<R extends OfNodes>(
 
 /** Moves and steps. */
 export function namedMoves<M extends Move>(
-  node: Pick<Node, "state">,
+  node: Pick<NodeParts, "state">,
   moves: readonly M[],
 ): (M & { readonly fromNode?: string; readonly toNode?: string })[] {
   const nameOf = namesOf(node);
@@ -88,7 +88,7 @@ export function namedMoves<M extends Move>(
 
 /** What happened at a node. */
 export function namedNotes(
-  { state, world: { clock } }: Pick<Node, "state" | "world">,
+  { state, world: { clock } }: Pick<NodeParts, "state" | "world">,
   notes: readonly AddressNote[],
 ): NamedNote[] {
   const nameOf = namesOf({ state });

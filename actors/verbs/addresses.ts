@@ -16,7 +16,7 @@ import { homesOf, listOf } from "../addresses/wiring.ts";
 import type { Args, Verb } from "../control.ts";
 import type { AddressCommand } from "../machines/addresses/takeover/events.ts";
 import type { AddressRow } from "../machines/addresses/takeover/show.ts";
-import type { Node } from "../node.ts";
+import type { NodeParts } from "../node_parts.ts";
 import { namedAnswer, namedMoves, namedNotes, namedRows } from "./address_views.ts";
 import { nodeOf, text, verbIdOf, whole, wrong } from "./args.ts";
 import { ASK_CHANGE_MS, askLeader, CHANGE_MS, LOOK_MS } from "./ask_leader.ts";
@@ -25,7 +25,7 @@ import { ASK_CHANGE_MS, askLeader, CHANGE_MS, LOOK_MS } from "./ask_leader.ts";
 const PIN_MAX_MS = 86_400_000;
 
 /** Looks of this file; anybody may ask them. */
-export function addressLooks(node: Node): [string, Verb][] {
+export function addressLooks(node: NodeParts): [string, Verb][] {
   return [
     ["ip ls", (args) => ls(node, args)],
     [
@@ -45,7 +45,7 @@ export function addressLooks(node: Node): [string, Verb][] {
 }
 
 /** Changes of this file. */
-export function addressChanges(node: Node): [string, Verb][] {
+export function addressChanges(node: NodeParts): [string, Verb][] {
   return [
     ["ip move", (args) => move(node, args)],
     ["ip rebalance", (args) => rebalance(node, args)],
@@ -58,7 +58,7 @@ export function addressChanges(node: Node): [string, Verb][] {
 /** The verbs that a node may ask of the leader for its own people. */
 export const LEADER_ADDRESS_VERBS: readonly string[] = ["ip move", "ip rebalance"];
 
-function addressesOf({ addresses }: Node): Addresses {
+function addressesOf({ addresses }: NodeParts): Addresses {
   if (addresses !== undefined) return addresses;
   throw new CtdbxError("unsupported", "Cannot say: this node is of a version without addresses");
 }
@@ -70,14 +70,14 @@ function rowsOf(addresses: Addresses): unknown {
 }
 
 /** All addresses; by the leader, named by the node that is asked. */
-async function ls(node: Node, args: Args): Promise<unknown> {
+async function ls(node: NodeParts, args: Args): Promise<unknown> {
   const rows = await atLeader(node, "ip ls", args, rowsOf) as readonly AddressRow[];
   return namedRows(node, rows);
 }
 
 /** Does it here when this node leads, and has the leader do it otherwise. */
 async function atLeader(
-  node: Node,
+  node: NodeParts,
   verb: string,
   args: Args,
   here: (addresses: Addresses) => unknown,
@@ -89,7 +89,7 @@ async function atLeader(
 }
 
 async function command(
-  node: Node,
+  node: NodeParts,
   addresses: Addresses,
   verbId: string,
   wish: AddressCommand,
@@ -112,7 +112,7 @@ function addressOf(args: Args): IpAddress {
   }
 }
 
-async function move(node: Node, args: Args): Promise<unknown> {
+async function move(node: NodeParts, args: Args): Promise<unknown> {
   const address = addressOf(args);
   const { pnn: to, name } = nodeOf(node, text(args, "node"));
   const forMs = args["forMs"] === undefined ? {} : { forMs: whole(args, "forMs", 0, PIN_MAX_MS) };
@@ -133,7 +133,7 @@ async function move(node: Node, args: Args): Promise<unknown> {
   }, ASK_CHANGE_MS);
 }
 
-async function rebalance(node: Node, args: Args): Promise<unknown> {
+async function rebalance(node: NodeParts, args: Args): Promise<unknown> {
   const names = args["nodes"] === undefined
     ? []
     : text(args, "nodes").split(",").filter((name) => name !== "");
@@ -153,7 +153,7 @@ async function rebalance(node: Node, args: Args): Promise<unknown> {
   }, ASK_CHANGE_MS);
 }
 
-function listRows(node: Node): unknown {
+function listRows(node: NodeParts): unknown {
   const held = new Set(addressesOf(node).held());
   return addressesOf(node).list.map(({ address, bits, interfaces }) => ({
     address,
@@ -163,7 +163,7 @@ function listRows(node: Node): unknown {
   }));
 }
 
-function add(node: Node, args: Args): unknown {
+function add(node: NodeParts, args: Args): unknown {
   const addresses = addressesOf(node);
   const words = [text(args, "address"), text(args, "interfaces")];
   if (words.some((word) => word === "" || /[\s#]/.test(word))) {
@@ -175,8 +175,23 @@ function add(node: Node, args: Args): unknown {
   if (addresses.list.some(({ address }) => address === added.address)) {
     throw new CtdbxError("state", `Cannot add ${added.address}: this node has it in its list`);
   }
+  requireInterfaces(addresses, [added], (message) => message.replace(/ of line .*? list/, ""));
   addresses.setList([...addresses.list, added]);
   return rowOf(added);
+}
+
+/** Could these be set here? Throws CtdbxError "not_found", in the words of `say`. */
+function requireInterfaces(
+  { backend }: Addresses,
+  list: readonly PublicAddress[],
+  say: (message: string) => string,
+): void {
+  try {
+    backend.requireInterfaces(list);
+  } catch (error) {
+    if (!(error instanceof CtdbxError)) throw error;
+    throw new CtdbxError(error.code, say(error.message));
+  }
 }
 
 /** A line of a list that came as arguments: its faults are of no line. Throws CtdbxError "state". */
@@ -189,7 +204,7 @@ function readArguments(line: string): readonly PublicAddress[] {
   }
 }
 
-function del(node: Node, args: Args): unknown {
+function del(node: NodeParts, args: Args): unknown {
   const addresses = addressesOf(node);
   const address = addressOf(args);
   const gone = addresses.list.find((one) => one.address === address);
@@ -203,7 +218,7 @@ function del(node: Node, args: Args): unknown {
 const rowOf = ({ address, bits, interfaces }: PublicAddress) => ({ address, bits, interfaces });
 
 /** Both files of the configuration. Throws CtdbxError, and nothing of them is in force then. */
-function readFiles(node: Node): [ReturnType<typeof listOf>, ReturnType<typeof homesOf>] {
+function readFiles(node: NodeParts): [ReturnType<typeof listOf>, ReturnType<typeof homesOf>] {
   try {
     return [listOf(node), homesOf(node)];
   } catch (error) {
@@ -212,18 +227,21 @@ function readFiles(node: Node): [ReturnType<typeof listOf>, ReturnType<typeof ho
   }
 }
 
-function reload(node: Node): unknown {
+function reload(node: NodeParts): unknown {
   const addresses = addressesOf(node);
   const before = addresses.list;
   const [after, homes] = readFiles(node);
-  addresses.homes = homes;
-  addresses.setList(after);
   const [had, has] = [before, after].map((list) => new Map(list.map((one) => [one.address, one])));
   const isOther = (one: PublicAddress): boolean => {
     const old = had?.get(one.address);
     return old !== undefined &&
       (old.bits !== one.bits || old.interfaces.join() !== one.interfaces.join());
   };
+  // An interface that has gone since must not keep other lines from being changed.
+  const news = after.filter((one) => !had?.has(one.address) || isOther(one));
+  requireInterfaces(addresses, news, (message) => `${message}; the list in force is as it was`);
+  addresses.homes = homes;
+  addresses.setList(after);
   return {
     added: after.filter(({ address }) => !had?.has(address)).map(({ address }) => address),
     removed: before.filter(({ address }) => !has?.has(address)).map(({ address }) => address),

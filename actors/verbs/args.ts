@@ -12,7 +12,7 @@ import type { LeaderCommand } from "../../transport/wire/messages/leader.ts";
 import type { Args } from "../control.ts";
 import { formatOf } from "../machines/cluster/document.ts";
 import { formatFor, NEEDS_FORMAT_2 } from "../machines/cluster/format.ts";
-import type { Node } from "../node.ts";
+import type { NodeParts } from "../node_parts.ts";
 import { id128 } from "../storage/node_identity.ts";
 
 /** How long a command to the leader is tried for, ms. */
@@ -71,19 +71,19 @@ export function words<Word extends string>(
 }
 
 /** The id of the verb, the same in every repetition; made here when who asks has none. */
-export function verbIdOf(node: Node, args: Args): string {
+export function verbIdOf(node: NodeParts, args: Args): string {
   return args["verbId"] === undefined ? id128(node.world.dice) : id(args, "verbId");
 }
 
 /** The document that counts at a node. Throws CtdbxError "no_quorum" where there is none. */
-export function documentAt(node: Node): Document {
+export function documentAt(node: NodeParts): Document {
   const doc = node.state.adopted ?? node.state.accepted;
   if (doc !== undefined) return doc;
   throw new CtdbxError("no_quorum", "Cannot say: this node has no document of a cluster yet");
 }
 
 /** The node of a name or a number. Throws CtdbxError "not_found". */
-export function nodeOf(node: Node, name: string): DocumentNode {
+export function nodeOf(node: NodeParts, name: string): DocumentNode {
   const doc = node.state.adopted ?? node.state.accepted;
   const found = doc?.nodes.find((each) => each.name === name) ??
     doc?.nodes.find((each) => String(each.pnn) === name);
@@ -94,7 +94,7 @@ export function nodeOf(node: Node, name: string): DocumentNode {
 
 /** Has the leader do something. `cannot` begins the text of the error: "Cannot ban n2". Throws CtdbxError. */
 export async function commanded(
-  node: Node,
+  node: NodeParts,
   cannot: string,
   verbId: string,
   command: LeaderCommand,
@@ -113,7 +113,7 @@ export async function commanded(
 
 /** Awaits what the document will show at this node. Throws CtdbxError "unknown" when it does not in time. */
 export async function seen<T>(
-  node: Node,
+  node: NodeParts,
   look: (doc: Document) => T | undefined,
   limitMs: number = SEEN_MS,
 ): Promise<T> {

@@ -8,7 +8,7 @@
 import { isRefusal } from "../../transport/wire/envelope.ts";
 import { CtdbxError } from "../../transport/wire/errors.ts";
 import type { Args } from "../control.ts";
-import type { Node } from "../node.ts";
+import type { NodeParts } from "../node_parts.ts";
 
 /** A look at what the leader knows is waited for so long, ms. */
 export const LOOK_MS = 2000;
@@ -22,7 +22,7 @@ export const ASK_CHANGE_MS = 14_000;
  * leader by another one; "timeout" or "io" when no answer comes; what the leader refuses with.
  */
 export async function askLeader(
-  node: Node,
+  node: NodeParts,
   verb: string,
   args: Args,
   limitMs: number,

@@ -26,7 +26,7 @@ import {
 } from "../addresses/clients/record.ts";
 import { tellConnections } from "../addresses/clients/told.ts";
 import type { Args, Verb } from "../control.ts";
-import type { Node } from "../node.ts";
+import type { NodeParts } from "../node_parts.ts";
 import { text, whole, wrong } from "./args.ts";
 
 /** Connections of one request, and of one answer. */
@@ -66,7 +66,7 @@ export interface InterfaceRow {
 }
 
 /** Looks of this file. */
-export function clientLooks(node: Node): [string, Verb][] {
+export function clientLooks(node: NodeParts): [string, Verb][] {
   return [
     ["ip tickle ls", (args) => tickles(node, args)],
     ["iface ls", () => interfaceRows(addressesOf(node))],
@@ -74,7 +74,7 @@ export function clientLooks(node: Node): [string, Verb][] {
 }
 
 /** Changes of this file; packets count as such. */
-export function clientChanges(node: Node): [string, Verb][] {
+export function clientChanges(node: NodeParts): [string, Verb][] {
   return [
     ["ip tickle add", (args) => tell(node, args, true)],
     ["ip tickle del", (args) => tell(node, args, false)],
@@ -84,12 +84,12 @@ export function clientChanges(node: Node): [string, Verb][] {
   ];
 }
 
-function addressesOf({ addresses }: Node): Addresses {
+function addressesOf({ addresses }: NodeParts): Addresses {
   if (addresses !== undefined) return addresses;
   throw new CtdbxError("unsupported", "Cannot say: this node is of a version without addresses");
 }
 
-function announcerOf(node: Node): Announcer {
+function announcerOf(node: NodeParts): Announcer {
   const { care } = addressesOf(node).clients;
   if (care !== undefined) return care.announcer;
   const why = "this node sets no real addresses (backend dry, or no section [addresses])";
@@ -97,7 +97,7 @@ function announcerOf(node: Node): Announcer {
 }
 
 /** Without an address: all that have a record. With one: its connections, those behind the first `from`. */
-async function tickles(node: Node, args: Args): Promise<unknown> {
+async function tickles(node: NodeParts, args: Args): Promise<unknown> {
   const { store } = addressesOf(node).clients;
   if (args["address"] === undefined) {
     const all = await store.all();
@@ -123,7 +123,7 @@ function ownerOf({ owner }: ConnectionRecord): number | null {
   return owner === PNN_UNKNOWN ? null : owner;
 }
 
-async function tell(node: Node, args: Args, isAdded: boolean): Promise<unknown> {
+async function tell(node: NodeParts, args: Args, isAdded: boolean): Promise<unknown> {
   const connections = connectionsIn(args);
   for (const { address } of isAdded ? connections.flatMap((one) => [one.client, one.server]) : []) {
     const kind = whyNotPublic(address);
@@ -137,7 +137,7 @@ async function tell(node: Node, args: Args, isAdded: boolean): Promise<unknown> 
   return { connections: connections.length, changed };
 }
 
-function send(node: Node, args: Args): unknown {
+function send(node: NodeParts, args: Args): unknown {
   const announcer = announcerOf(node);
   const connections = connectionsIn(args);
   for (const [sent, connection] of connections.entries()) {
@@ -152,7 +152,7 @@ function send(node: Node, args: Args): unknown {
   return { connections: connections.length };
 }
 
-function announce(node: Node, args: Args): unknown {
+function announce(node: NodeParts, args: Args): unknown {
   const address = addressOf(args);
   const announcer = announcerOf(node);
   const { backend } = addressesOf(node);
@@ -180,7 +180,7 @@ function interfaceRows({ backend, clients, list }: Addresses): InterfaceRow[] {
   });
 }
 
-function setLink(node: Node, args: Args): unknown {
+function setLink(node: NodeParts, args: Args): unknown {
   const name = interfaceOf(args);
   const { up } = args;
   if (typeof up !== "boolean") throw wrong("up must be true or false");

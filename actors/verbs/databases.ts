@@ -19,7 +19,7 @@ import type { CommitLook } from "../data/commit_ops.ts";
 import type { AttachOptions, DatabaseStats } from "../data/types.ts";
 import { nodeByPnn } from "../machines/cluster/document.ts";
 import { databaseOf, epochOf } from "../machines/cluster/databases.ts";
-import type { Node } from "../node.ts";
+import type { NodeParts } from "../node_parts.ts";
 import { FileRecordStore } from "../storage/record_store.ts";
 import { commanded, documentAt, formed, seen, text, verbIdOf, whole, wrong } from "./args.ts";
 import { refuseByTunable } from "./tunables.ts";
@@ -33,7 +33,7 @@ const SERVED_MS = 2000;
 const SERVED_LOOK_MS = 10;
 
 /** Looks of this file; anybody may ask them. */
-export function databaseLooks(node: Node): [string, Verb][] {
+export function databaseLooks(node: NodeParts): [string, Verb][] {
   return [
     ["db ls", async () => await rowsOf(node)],
     ["db status", async () => await statusOf(node)],
@@ -43,7 +43,7 @@ export function databaseLooks(node: Node): [string, Verb][] {
 }
 
 /** What changes something: for the owner on the socket, and an admin on the bus. */
-export function databaseChanges(node: Node): [string, Verb][] {
+export function databaseChanges(node: NodeParts): [string, Verb][] {
   return [
     ["db attach", (args) => attach(node, args)],
     ["db detach", (args) => detach(node, args)],
@@ -67,13 +67,13 @@ export function databaseNamed(doc: Document, name: string): DbCfg {
 }
 
 /** What the data thread says; none while it is not there. */
-async function databasesAt(node: Node): Promise<readonly DatabaseStats[]> {
+async function databasesAt(node: NodeParts): Promise<readonly DatabaseStats[]> {
   if (node.data === undefined || !node.data.isUp) return [];
   return (await node.data.thread.status()).databases;
 }
 
 /** The data thread itself: is it up, how often has it died, what goes through it. */
-async function threadOf({ data }: Node): Promise<unknown> {
+async function threadOf({ data }: NodeParts): Promise<unknown> {
   if (data === undefined) throw new CtdbxError("unsupported", "Cannot say: no databases are here");
   const { isUp, failures, lastFailure } = data;
   const about = { isUp, failures, ...lastFailure === undefined ? {} : { why: lastFailure.why } };
@@ -83,7 +83,11 @@ async function threadOf({ data }: Node): Promise<unknown> {
 }
 
 /** One database as people see it: what the document says, and how it is here. */
-function rowOf(node: Node, db: DbCfg, here: DatabaseStats | undefined): Record<string, unknown> {
+function rowOf(
+  node: NodeParts,
+  db: DbCfg,
+  here: DatabaseStats | undefined,
+): Record<string, unknown> {
   const { dbId, name, kind, since, readonly = "auto", sticky = "auto", hashSize } = db;
   const copies = kind === "volatile"
     ? {}
@@ -100,7 +104,7 @@ function rowOf(node: Node, db: DbCfg, here: DatabaseStats | undefined): Record<s
   return { ...about, state, ...(path === undefined ? {} : { path }), ...trouble };
 }
 
-async function rowsOf(node: Node): Promise<Record<string, unknown>[]> {
+async function rowsOf(node: NodeParts): Promise<Record<string, unknown>[]> {
   const here = await databasesAt(node);
   return documentAt(node).dbs.map((db) =>
     rowOf(node, db, here.find(({ dbId }) => dbId === db.dbId))
@@ -108,7 +112,7 @@ async function rowsOf(node: Node): Promise<Record<string, unknown>[]> {
 }
 
 /** Each database with what is known of it here. */
-export async function statusOf(node: Node): Promise<Record<string, unknown>[]> {
+export async function statusOf(node: NodeParts): Promise<Record<string, unknown>[]> {
   const here = await databasesAt(node);
   const doc = documentAt(node);
   return doc.dbs.map((db) => {
@@ -175,13 +179,13 @@ function kindOf(args: Args): DbCfg["kind"] {
 }
 
 /** Hash chains of a new database of which nothing is said; undefined: as the leader has it. */
-function hashSizeFor({ tunables }: Node, kind: DbCfg["kind"]): number | undefined {
+function hashSizeFor({ tunables }: NodeParts, kind: DbCfg["kind"]): number | undefined {
   return kind === "volatile" ? tunables.setValue("DatabaseHashSize") : undefined;
 }
 
 /** Takes a database into the document, if it is not there. Throws CtdbxError. */
 async function attached(
-  node: Node,
+  node: NodeParts,
   name: string,
   verbId: string,
   more: Pick<DbCfg, "readonly" | "sticky" | "hashSize" | "copies" | "minInSync" | "kind">,
@@ -200,7 +204,7 @@ async function attached(
   return { db, isNew: true };
 }
 
-async function attach(node: Node, args: Args): Promise<unknown> {
+async function attach(node: NodeParts, args: Args): Promise<unknown> {
   const name = formed(args, "name", NAME, NAME_SAID);
   const more = { kind: kindOf(args), ...settings(args), ...copiesOf(args, 1) };
   const { db, isNew } = await attached(node, name, verbIdOf(node, args), more);
@@ -210,7 +214,7 @@ async function attach(node: Node, args: Args): Promise<unknown> {
 }
 
 /** Waits until the data thread of this node has a database. Throws CtdbxError "unknown". */
-async function hosted(node: Node, { dbId }: DbCfg): Promise<void> {
+async function hosted(node: NodeParts, { dbId }: DbCfg): Promise<void> {
   if (node.data === undefined) return;
   const { data } = node;
   await seen(node, (doc) => {
@@ -223,7 +227,7 @@ async function hosted(node: Node, { dbId }: DbCfg): Promise<void> {
 
 /** For programs: as the verb. `create` false: it must be there. Throws CtdbxError. */
 export async function attachFor(
-  node: Node,
+  node: NodeParts,
   name: string,
   { create, hashSize, readonly, sticky, kind = "volatile", replicas }: AttachOptions,
   timeoutMs: number,
@@ -243,7 +247,7 @@ export async function attachFor(
   await attached(node, name, verbIdOf(node, {}), more, timeoutMs);
 }
 
-async function detach(node: Node, args: Args): Promise<unknown> {
+async function detach(node: NodeParts, args: Args): Promise<unknown> {
   const { name, dbId, ...db } = databaseNamed(documentAt(node), text(args, "name"));
   const why = text(args, "why", "an operator asked for it");
   const since = epochOf({ name, dbId, ...db });
@@ -256,7 +260,7 @@ async function detach(node: Node, args: Args): Promise<unknown> {
   return { name, id: dbId };
 }
 
-async function wipe(node: Node, args: Args): Promise<unknown> {
+async function wipe(node: NodeParts, args: Args): Promise<unknown> {
   const db = databaseNamed(documentAt(node), text(args, "name"));
   const { dbId, name } = db;
   const why = text(args, "why", "an operator asked for it");
@@ -271,7 +275,7 @@ async function wipe(node: Node, args: Args): Promise<unknown> {
 }
 
 /** The row of a database when the view that emptied it is in force here; as it is after SERVED_MS. */
-async function rowServed(node: Node, name: string): Promise<Record<string, unknown>> {
+async function rowServed(node: NodeParts, name: string): Promise<Record<string, unknown>> {
   const { clock } = node.world;
   const endMs = clock.nowMs() + SERVED_MS;
   for (;;) {
@@ -282,7 +286,7 @@ async function rowServed(node: Node, name: string): Promise<Record<string, unkno
   }
 }
 
-async function set(node: Node, args: Args): Promise<unknown> {
+async function set(node: NodeParts, args: Args): Promise<unknown> {
   const { dbId, name } = databaseNamed(documentAt(node), text(args, "name"));
   const wanted = { ...settings(args), ...copiesOf(args, 0) };
   if (Object.keys(wanted).length === 0) {
@@ -301,14 +305,14 @@ async function set(node: Node, args: Args): Promise<unknown> {
   return { db: await rowAfter(node, name) };
 }
 
-async function rowAfter(node: Node, name: string): Promise<Record<string, unknown>> {
+async function rowAfter(node: NodeParts, name: string): Promise<Record<string, unknown>> {
   const db = databaseNamed(documentAt(node), name);
   const here = (await databasesAt(node)).find(({ dbId }) => dbId === db.dbId);
   return rowOf(node, db, here);
 }
 
 /** Of this node alone. */
-async function vacuum(node: Node, args: Args): Promise<unknown> {
+async function vacuum(node: NodeParts, args: Args): Promise<unknown> {
   const { name } = databaseNamed(documentAt(node), text(args, "name"));
   if (node.data === undefined) throw new CtdbxError("unsupported", "Cannot vacuum: no databases");
   return { name, ...await node.data.thread.vacuum(name) };

@@ -13,7 +13,7 @@ import { EVENT_ARGS_MAX, SCRIPT_NAME_MAX } from "../../transport/wire/event_daem
 import type { Args, Verb } from "../control.ts";
 import type { ScriptList } from "../events/link.ts";
 import type { Scripts } from "../events/scripts.ts";
-import type { Node } from "../node.ts";
+import type { NodeParts } from "../node_parts.ts";
 import { text, wrong } from "./args.ts";
 
 /** How the events of a node are. */
@@ -40,7 +40,7 @@ export interface EventCounts {
 }
 
 /** Those of the socket. */
-export function eventVerbs(node: Node): [string, Verb][] {
+export function eventVerbs(node: NodeParts): [string, Verb][] {
   return [
     ["event status", () => statusOf(scriptsOf(node), node.nowMs)],
     ["event list", (): Promise<ScriptList> => scriptsOf(node).list()],
@@ -55,7 +55,7 @@ export function eventVerbs(node: Node): [string, Verb][] {
   ];
 }
 
-function scriptsOf({ scripts }: Node): Scripts {
+function scriptsOf({ scripts }: NodeParts): Scripts {
   if (scripts !== undefined) return scripts;
   const why = "this node has none: its configuration has no section [scripts]";
   throw new CtdbxError("unsupported", `Cannot use event scripts: ${why}`);

@@ -9,7 +9,7 @@
 import { CtdbxError } from "../../transport/wire/errors.ts";
 import type { Args, Verb } from "../control.ts";
 import type { CheckLook, SliceLook, TendWish } from "../data/commit_checks.ts";
-import type { Node } from "../node.ts";
+import type { NodeParts } from "../node_parts.ts";
 import { documentAt, text, whole } from "./args.ts";
 import { databaseNamed } from "./databases.ts";
 
@@ -18,7 +18,7 @@ const SLICE_MAX = 1024;
 const U32 = 0xffff_ffff;
 
 /** Looks of this file; anybody may ask them. */
-export function fileLooks(node: Node): [string, Verb][] {
+export function fileLooks(node: NodeParts): [string, Verb][] {
   return [
     ["db slice", (args) => tend(node, args, ({ name }) => slice(name, args))],
     ["db check", (args) => tend(node, args, ({ name }) => ({ do: "check", name }))],
@@ -39,7 +39,7 @@ function slice(name: string, args: Args): TendWish {
 
 /** Throws CtdbxError "not_found", "unsupported". */
 async function tend(
-  node: Node,
+  node: NodeParts,
   args: Args,
   wish: (about: { readonly name: string }) => TendWish,
 ): Promise<SliceLook | CheckLook> {

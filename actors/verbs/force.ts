@@ -11,7 +11,7 @@ import type { NodeId, Pnn, Version } from "../../transport/wire/terms.ts";
 import type { Args, Verb } from "../control.ts";
 import type { ForceLook } from "../data/commit_force.ts";
 import { nodeByPnn } from "../machines/cluster/document.ts";
-import type { Node } from "../node.ts";
+import type { NodeParts } from "../node_parts.ts";
 import { leaderOf } from "../views.ts";
 import { documentAt, formed, nodeOf, seen, text } from "./args.ts";
 import { databaseNamed } from "./databases.ts";
@@ -25,17 +25,17 @@ const FORCE_MS = 5000;
 const SEEN_MS = 5000;
 
 /** What a primary by force would be; anybody may ask. */
-export function forceLooks(node: Node): [string, Verb][] {
+export function forceLooks(node: NodeParts): [string, Verb][] {
   return [[LOOK_VERB, async (args) => named(node, await judged(node, LOOK_VERB, args))]];
 }
 
 /** For the owner on the socket, an admin on the bus, and nodes that pass it on. */
-export function forceChanges(node: Node): [string, Verb][] {
+export function forceChanges(node: NodeParts): [string, Verb][] {
   return [[FORCE_VERB, (args) => forcePrimary(node, args)]];
 }
 
 /** Done if the copies are as when they were looked at: `from` is what that look has told. */
-async function forcePrimary(node: Node, args: Args): Promise<unknown> {
+async function forcePrimary(node: NodeParts, args: Args): Promise<unknown> {
   const db = databaseNamed(documentAt(node), text(args, "name"));
   const from = BigInt(formed(args, "from", /^[0-9]{1,20}$/, "a version")) as Version;
   const look = await judged(node, FORCE_VERB, args, from);
@@ -48,7 +48,7 @@ async function forcePrimary(node: Node, args: Args): Promise<unknown> {
 }
 
 /** By the leader's data thread: here, or at the node that leads. */
-async function judged(node: Node, verb: string, args: Args, from?: Version): Promise<unknown> {
+async function judged(node: NodeParts, verb: string, args: Args, from?: Version): Promise<unknown> {
   const db = databaseNamed(documentAt(node), text(args, "name"));
   const { pnn } = nodeOf(node, text(args, "node"));
   const cannot = `Cannot force a primary of ${db.name}`;
@@ -71,12 +71,12 @@ interface Wish {
   readonly from?: Version;
 }
 
-function atThread({ data }: Node, wish: Wish): Promise<ForceLook> {
+function atThread({ data }: NodeParts, wish: Wish): Promise<ForceLook> {
   if (data?.isUp === true) return data.thread.force(wish);
   throw new CtdbxError("busy", "Cannot judge: the leader's data thread does not run; try again");
 }
 
-async function passedOn(node: Node, to: NodeId, verb: string, args: Args): Promise<unknown> {
+async function passedOn(node: NodeParts, to: NodeId, verb: string, args: Args): Promise<unknown> {
   const ask = { kind: "ask", verb, args: JSON.stringify(args) } as const;
   const received = await node.post.ask(to, ask, FORCE_MS);
   if (isRefusal(received)) throw new CtdbxError("unknown", received.text);
@@ -87,7 +87,7 @@ async function passedOn(node: Node, to: NodeId, verb: string, args: Args): Promi
 }
 
 /** The same with the names of the nodes, which people know them by. */
-function named(node: Node, look: unknown): unknown {
+function named(node: NodeParts, look: unknown): unknown {
   const doc = documentAt(node);
   const { copies, ...rest } = look as ForceLook;
   const nameOf = (pnn: Pnn) => nodeByPnn(doc, pnn)?.name ?? `${pnn}`;

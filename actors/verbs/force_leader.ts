@@ -13,7 +13,7 @@ import type { NodeId, Version } from "../../transport/wire/terms.ts";
 import type { Args, Verb } from "../control.ts";
 import { majorityOf, nodeById, votersAfter } from "../machines/cluster/document.ts";
 import { forceRefusal, newestDocument } from "../machines/cluster/force.ts";
-import type { Node } from "../node.ts";
+import type { NodeParts } from "../node_parts.ts";
 import { formed, seen, verbIdOf } from "./args.ts";
 
 /** Another node gets so long to answer, ms. */
@@ -45,16 +45,16 @@ interface LeaderLook {
 }
 
 /** What it would be; anybody may ask. */
-export function forceLeaderLooks(node: Node): [string, Verb][] {
+export function forceLeaderLooks(node: NodeParts): [string, Verb][] {
   return [["cluster force look", async () => await lookOf(node)]];
 }
 
 /** For the owner on the socket, and an admin on the bus. */
-export function forceLeaderChanges(node: Node): [string, Verb][] {
+export function forceLeaderChanges(node: NodeParts): [string, Verb][] {
   return [["cluster force", (args) => forceLeader(node, args)]];
 }
 
-async function forceLeader(node: Node, args: Args): Promise<unknown> {
+async function forceLeader(node: NodeParts, args: Args): Promise<unknown> {
   const from = BigInt(formed(args, "from", /^[0-9]{1,20}$/, "a version")) as Version;
   const look = await lookOf(node);
   const cannot = "Cannot lead the cluster on by force";
@@ -70,7 +70,7 @@ async function forceLeader(node: Node, args: Args): Promise<unknown> {
   return { ...look, version };
 }
 
-async function lookOf(node: Node): Promise<LeaderLook> {
+async function lookOf(node: NodeParts): Promise<LeaderLook> {
   const doc = newestDocument(node.state);
   if (doc === undefined) {
     throw new CtdbxError("no_quorum", "Cannot say: this node has no document of a cluster yet");
@@ -88,7 +88,11 @@ async function lookOf(node: Node): Promise<LeaderLook> {
   };
 }
 
-function refusalOf(node: Node, doc: Document, voters: readonly VoterLook[]): string | undefined {
+function refusalOf(
+  node: NodeParts,
+  doc: Document,
+  voters: readonly VoterLook[],
+): string | undefined {
   const there = voters.filter(({ answers }) => answers);
   const newer = there.find(({ version = 0n }) => version > doc.version);
   if (newer !== undefined) return `${newer.name} has a newer document: have that node lead on`;
@@ -99,7 +103,7 @@ function refusalOf(node: Node, doc: Document, voters: readonly VoterLook[]): str
   return `most of the voters answer: ${names}; they elect a leader by themselves`;
 }
 
-async function voterLook(node: Node, doc: Document, { nodeId }: Voter): Promise<VoterLook> {
+async function voterLook(node: NodeParts, doc: Document, { nodeId }: Voter): Promise<VoterLook> {
   const { pnn, name = nodeId } = nodeById(doc, nodeId) ?? {};
   const isThis = nodeId === node.state.me;
   if (isThis) return { pnn, name, isThis, answers: true, version: doc.version };
@@ -108,7 +112,7 @@ async function voterLook(node: Node, doc: Document, { nodeId }: Voter): Promise<
 }
 
 /** The document that a node has in force, 0: none; undefined: it does not answer. */
-async function versionAt(node: Node, to: NodeId): Promise<Version | undefined> {
+async function versionAt(node: NodeParts, to: NodeId): Promise<Version | undefined> {
   try {
     const ask = { kind: "ask", verb: "node status", args: "{}" } as const;
     const received = await node.post.ask(to, ask, ASK_MS);

@@ -16,7 +16,7 @@ import { tagOf } from "../../transport/wire/terms.ts";
 import type { Args, Caller, Verb } from "../control.ts";
 import { formatOf, nodeById } from "../machines/cluster/document.ts";
 import { refusalOf } from "../machines/cluster/command_effects.ts";
-import type { Node } from "../node.ts";
+import type { NodeParts } from "../node_parts.ts";
 import { commanded, documentAt, formed, id, seen, verbIdOf, whole } from "./args.ts";
 import { leaderOf } from "../views.ts";
 
@@ -28,14 +28,14 @@ const ADDR =
   /^(?:[A-Za-z0-9.-]{1,253}|\[[0-9a-fA-F:.]{2,45}(?:%[A-Za-z0-9_.-]{1,32})?\]):[0-9]{1,5}$/;
 
 /** The verbs of this file. */
-export function joiningVerbs(node: Node): [string, Verb][] {
+export function joiningVerbs(node: NodeParts): [string, Verb][] {
   return [
     ["cluster preflight", (args) => preflight(node, args)],
     ["cluster join", (args, call) => join(node, args, call.by)],
   ];
 }
 
-function joinCommand(node: Node, args: Args, isTrial: boolean) {
+function joinCommand(node: NodeParts, args: Args, isTrial: boolean) {
   return {
     verb: "join",
     inviteId: id(args, "inviteId"),
@@ -71,7 +71,7 @@ function standingOf(
 }
 
 /** What one who is to join must know. */
-function preflight(node: Node, args: Args): unknown {
+function preflight(node: NodeParts, args: Args): unknown {
   const { state, config, world } = node;
   const command = joinCommand(node, args, true);
   const doc = documentAt(node);
@@ -103,7 +103,7 @@ function preflight(node: Node, args: Args): unknown {
 }
 
 /** Brings a node in. Who asks over the bus is the node itself: nobody joins in another's name. */
-async function join(node: Node, args: Args, by: Caller | undefined): Promise<unknown> {
+async function join(node: NodeParts, args: Args, by: Caller | undefined): Promise<unknown> {
   const command = joinCommand(node, args, false);
   const { nodeId } = command;
   const doc = documentAt(node);

@@ -24,7 +24,7 @@ import { leaveRefusal, type LeaveStep, leaveStepOf } from "../machines/cluster/d
 import { formatOf, nodeByPnn } from "../machines/cluster/document.ts";
 import { recordsAt } from "../machines/cluster/left.ts";
 import { NEEDS_FORMAT_2 } from "../machines/cluster/format.ts";
-import type { Node } from "../node.ts";
+import type { NodeParts } from "../node_parts.ts";
 import { atLeader } from "./upgrade.ts";
 import { commanded, documentAt, formed, id, nodeOf, seen, text } from "./args.ts";
 import { verbIdOf, whole, words, wrong } from "./args.ts";
@@ -54,7 +54,7 @@ const STEP_WORDS: Readonly<Record<LeaveStep, string>> = {
 };
 
 /** Looks of this file; anybody may ask them. */
-export function membershipLooks(node: Node): [string, Verb][] {
+export function membershipLooks(node: NodeParts): [string, Verb][] {
   const wallMs = () => node.world.clock.wallMs();
   return [
     ["cluster view", () => documentView(documentAt(node), wallMs())],
@@ -74,7 +74,7 @@ export function membershipLooks(node: Node): [string, Verb][] {
 }
 
 /** What changes something: for the owner on the socket, and an admin on the bus. */
-export function membershipChanges(node: Node): [string, Verb][] {
+export function membershipChanges(node: NodeParts): [string, Verb][] {
   return [
     ["cluster invite", (args) => invite(node, args)],
     ["cluster uninvite", (args) => uninvite(node, args)],
@@ -90,7 +90,7 @@ export function membershipChanges(node: Node): [string, Verb][] {
   ];
 }
 
-async function invite(node: Node, args: Args): Promise<unknown> {
+async function invite(node: NodeParts, args: Args): Promise<unknown> {
   const name = formed(args, "name", NAME, NAME_SAID);
   const inviteId = id(args, "inviteId");
   const nodeId = id(args, "nodeId") as NodeId;
@@ -117,7 +117,7 @@ async function invite(node: Node, args: Args): Promise<unknown> {
 }
 
 /** What the invitation's file needs; undefined: the document does not show it yet. Throws when it was used. */
-function invitedView(node: Node, doc: Document, inviteId: string): unknown {
+function invitedView(node: NodeParts, doc: Document, inviteId: string): unknown {
   const joined = doc.nodes.find((each) => each.joined?.inviteId === inviteId);
   if (joined !== undefined) {
     const text = `it was used: ${joined.name} is node ${joined.pnn}`;
@@ -152,7 +152,7 @@ function seedsOf(doc: Document) {
     .map(({ nodeId, name, pnn }) => ({ nodeId, tag: tagOf(nodeId), name, pnn }));
 }
 
-async function uninvite(node: Node, args: Args): Promise<unknown> {
+async function uninvite(node: NodeParts, args: Args): Promise<unknown> {
   const name = text(args, "name");
   const doc = documentAt(node);
   const invitation = doc.invitations?.find((one) => one.name === name || one.inviteId === name);
@@ -168,12 +168,12 @@ async function uninvite(node: Node, args: Args): Promise<unknown> {
 }
 
 /** Records that are to move before a node goes; the leader alone knows, from here it is a guess. */
-function leftOf({ state }: Node, doc: Document, pnn: Pnn): number {
+function leftOf({ state }: NodeParts, doc: Document, pnn: Pnn): number {
   return state.lead === undefined ? 0 : recordsAt(state, doc, { pnn }) ?? 1;
 }
 
 /** A node that is there, or that went. */
-function nodeOrGone(node: Node, name: string): { pnn: Pnn; name: string; nodeId: NodeId } {
+function nodeOrGone(node: NodeParts, name: string): { pnn: Pnn; name: string; nodeId: NodeId } {
   const doc = documentAt(node);
   const isThere = doc.nodes.some((each) => each.name === name || String(each.pnn) === name);
   const gone = doc.gone?.findLast((one) => one.name === name || String(one.pnn) === name);
@@ -181,7 +181,7 @@ function nodeOrGone(node: Node, name: string): { pnn: Pnn; name: string; nodeId:
 }
 
 /** Where a node on its way out stands. */
-function leaveView(node: Node, { pnn, name, nodeId }: ReturnType<typeof nodeOrGone>) {
+function leaveView(node: NodeParts, { pnn, name, nodeId }: ReturnType<typeof nodeOrGone>) {
   const doc = documentAt(node);
   const step = leaveStepOf(doc, pnn, leaderOf(node.state) === nodeId, leftOf(node, doc, pnn));
   const leaving = nodeByPnn(doc, pnn)?.leaving;
@@ -189,7 +189,7 @@ function leaveView(node: Node, { pnn, name, nodeId }: ReturnType<typeof nodeOrGo
 }
 
 /** Answers where it would stand, or throws why it cannot leave. */
-function checkLeave(node: Node, args: Args): unknown {
+function checkLeave(node: NodeParts, args: Args): unknown {
   const about = nodeOrGone(node, text(args, "node"));
   const doc = documentAt(node);
   const cannot = `Cannot take ${about.name} out`;
@@ -199,7 +199,7 @@ function checkLeave(node: Node, args: Args): unknown {
   return leaveView(node, about);
 }
 
-async function leave(node: Node, args: Args): Promise<unknown> {
+async function leave(node: NodeParts, args: Args): Promise<unknown> {
   const about = nodeOrGone(node, text(args, "node"));
   if (args["dryRun"] === true) {
     const asked = { node: String(about.pnn) };
@@ -210,7 +210,7 @@ async function leave(node: Node, args: Args): Promise<unknown> {
   return await begun(node, args, about, `Cannot take ${about.name} out`, command);
 }
 
-async function replace(node: Node, args: Args): Promise<unknown> {
+async function replace(node: NodeParts, args: Args): Promise<unknown> {
   const about = nodeOrGone(node, text(args, "old"));
   const by = nodeOf(node, text(args, "by"));
   const why = text(args, "why", "an operator asked for it");
@@ -220,7 +220,7 @@ async function replace(node: Node, args: Args): Promise<unknown> {
 
 /** Has something begun that takes its time; answers where it stands as soon as it is begun. */
 async function begun(
-  node: Node,
+  node: NodeParts,
   args: Args,
   about: ReturnType<typeof nodeOrGone>,
   cannot: string,
@@ -246,7 +246,7 @@ async function begun(
 
 /** A node as `node ...` verbs answer it, once the document is as wanted. */
 async function changed(
-  node: Node,
+  node: NodeParts,
   args: Args,
   command: LeaderCommand & { readonly pnn: Pnn },
   what: string,
@@ -262,7 +262,7 @@ async function changed(
   });
 }
 
-function flags(node: Node, args: Args): Promise<unknown> {
+function flags(node: NodeParts, args: Args): Promise<unknown> {
   const { pnn } = nodeOf(node, text(args, "node"));
   const set = words(args, "set", FLAGS);
   const clear = words(args, "clear", FLAGS);
@@ -279,7 +279,7 @@ function flags(node: Node, args: Args): Promise<unknown> {
   );
 }
 
-function ban(node: Node, args: Args): Promise<unknown> {
+function ban(node: NodeParts, args: Args): Promise<unknown> {
   const { pnn } = nodeOf(node, text(args, "node"));
   const banMs = whole(args, "banMs", 1, TTL_MAX_MS);
   const why = text(args, "why", "an operator asked for it");
@@ -292,7 +292,7 @@ function ban(node: Node, args: Args): Promise<unknown> {
   );
 }
 
-function unban(node: Node, args: Args): Promise<unknown> {
+function unban(node: NodeParts, args: Args): Promise<unknown> {
   const { pnn } = nodeOf(node, text(args, "node"));
   return changed(
     node,
@@ -303,7 +303,7 @@ function unban(node: Node, args: Args): Promise<unknown> {
   );
 }
 
-function caps(node: Node, args: Args): Promise<unknown> {
+function caps(node: NodeParts, args: Args): Promise<unknown> {
   const { pnn } = nodeOf(node, text(args, "node"));
   const wanted = words(args, "caps", CAPS);
   const why = text(args, "why", "an operator asked for it");
@@ -317,7 +317,7 @@ function caps(node: Node, args: Args): Promise<unknown> {
   );
 }
 
-function zone(node: Node, args: Args): Promise<unknown> {
+function zone(node: NodeParts, args: Args): Promise<unknown> {
   const { pnn } = nodeOf(node, text(args, "node"));
   const wanted = args["zone"] === undefined
     ? {}
@@ -332,7 +332,7 @@ function userKey(args: Args): string {
   throw wrong("natsKey must be the public key of a user, 56 characters that begin with U");
 }
 
-async function addUser(node: Node, args: Args): Promise<unknown> {
+async function addUser(node: NodeParts, args: Args): Promise<unknown> {
   const name = formed(args, "name", NAME, NAME_SAID);
   const [role] = words({ role: [args["role"]] }, "role", USER_ROLES);
   if (role === undefined) throw wrong(`role must be one of ${USER_ROLES.join(", ")}`);
@@ -344,7 +344,7 @@ async function addUser(node: Node, args: Args): Promise<unknown> {
   return user;
 }
 
-async function removeUser(node: Node, args: Args): Promise<unknown> {
+async function removeUser(node: NodeParts, args: Args): Promise<unknown> {
   const name = formed(args, "name", NAME, NAME_SAID);
   const isKnown = documentAt(node).users?.some((user) => user.name === name) ?? false;
   if (!isKnown) {

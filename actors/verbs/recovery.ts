@@ -15,7 +15,7 @@ import type { DataThread } from "../data_link.ts";
 import type { RecoveryReport } from "../data/types.ts";
 import { drainingOf, nodeByPnn } from "../machines/cluster/document.ts";
 import { movesBetween, reassign } from "../machines/cluster/slots.ts";
-import type { Node } from "../node.ts";
+import type { NodeParts } from "../node_parts.ts";
 import { commanded, documentAt, nodeOf, seen, text, verbIdOf, wrong } from "./args.ts";
 import { databaseNamed, statusOf } from "./databases.ts";
 
@@ -23,7 +23,7 @@ import { databaseNamed, statusOf } from "./databases.ts";
 const KEY_TEXT_MAX = Math.ceil(KEY_MAX / 3) * 4;
 
 /** Looks of this file; anybody may ask them. */
-export function recoveryLooks(node: Node): [string, Verb][] {
+export function recoveryLooks(node: NodeParts): [string, Verb][] {
   return [
     ["recovery status", () => recoveryStatus(node)],
     [
@@ -37,12 +37,12 @@ export function recoveryLooks(node: Node): [string, Verb][] {
 }
 
 /** What changes something: for the owner on the socket, and an admin on the bus. */
-export function recoveryChanges(node: Node): [string, Verb][] {
+export function recoveryChanges(node: NodeParts): [string, Verb][] {
   return [["recovery run", (args) => rehome(node, args)]];
 }
 
 /** The data thread of a node. Throws CtdbxError "unsupported" (it has none), "busy" (it is started anew). */
-export function dataOf({ data }: Node): DataThread {
+export function dataOf({ data }: NodeParts): DataThread {
   if (data !== undefined) return data.thread;
   throw new CtdbxError("unsupported", "Cannot ask the data thread: this node has no databases");
 }
@@ -54,11 +54,11 @@ function shown({ isOver, ...report }: RecoveryReport): Shown {
   return { ...report, isRunning: !isOver };
 }
 
-async function recoveries(node: Node): Promise<Shown[]> {
+async function recoveries(node: NodeParts): Promise<Shown[]> {
   return (await dataOf(node).status()).recoveries.map(shown);
 }
 
-async function recoveryStatus(node: Node): Promise<unknown> {
+async function recoveryStatus(node: NodeParts): Promise<unknown> {
   const { generation, recoveries: all } = await dataOf(node).status();
   const last = all.at(-1);
   const isRunning = last !== undefined && !last.isOver;
@@ -70,7 +70,7 @@ async function recoveryStatus(node: Node): Promise<unknown> {
   };
 }
 
-async function where(node: Node, args: Args): Promise<unknown> {
+async function where(node: NodeParts, args: Args): Promise<unknown> {
   const { name } = databaseNamed(documentAt(node), text(args, "db"));
   return await dataOf(node).where(name, keyOf(args["key"]));
 }
@@ -87,7 +87,7 @@ function keyOf(given: unknown): string {
   }
 }
 
-async function rehome(node: Node, args: Args): Promise<unknown> {
+async function rehome(node: NodeParts, args: Args): Promise<unknown> {
   const why = text(args, "why", "an operator asked for it");
   const { generation } = documentAt(node);
   const command = { verb: "rehome", generation, why } as const;
@@ -98,7 +98,7 @@ async function rehome(node: Node, args: Args): Promise<unknown> {
 }
 
 /** What a recovery would mean if a node were gone now: who takes its slots, and what homes here know there. */
-async function foreseen(node: Node, args: Args): Promise<unknown> {
+async function foreseen(node: NodeParts, args: Args): Promise<unknown> {
   const doc = documentAt(node);
   const { pnn, name } = nodeOf(node, text(args, "node"));
   const { members, slots } = doc.view;
@@ -123,7 +123,7 @@ async function foreseen(node: Node, args: Args): Promise<unknown> {
 }
 
 /** Records at a node as the homes here know them; undefined: the data thread cannot be asked. */
-async function recordsThere({ data }: Node, pnn: Pnn): Promise<number | undefined> {
+async function recordsThere({ data }: NodeParts, pnn: Pnn): Promise<number | undefined> {
   if (data === undefined || !data.isUp) return undefined;
   const { left } = await data.thread.left([pnn]);
   return left.find((one) => one.pnn === pnn)?.count;

@@ -9,7 +9,7 @@
 import { CtdbxError } from "../../transport/wire/errors.ts";
 import { type ResourceName, resourceName } from "../../transport/wire/resource.ts";
 import type { Args, Verb } from "../control.ts";
-import type { Node } from "../node.ts";
+import type { NodeParts } from "../node_parts.ts";
 import type { Resources } from "../resources/resources.ts";
 import type { ResourceRow } from "../resources/rows.ts";
 import { namedAnswer, namedNotes, namedRows } from "./address_views.ts";
@@ -20,7 +20,7 @@ import { ASK_CHANGE_MS, askLeader, CHANGE_MS, LOOK_MS } from "./ask_leader.ts";
 const PIN_MAX_MS = 86_400_000;
 
 /** Looks of this file; anybody may ask them. */
-export function resourceLooks(node: Node): [string, Verb][] {
+export function resourceLooks(node: NodeParts): [string, Verb][] {
   return [
     [
       "resource ls",
@@ -33,7 +33,7 @@ export function resourceLooks(node: Node): [string, Verb][] {
 }
 
 /** Changes of this file. */
-export function resourceChanges(node: Node): [string, Verb][] {
+export function resourceChanges(node: NodeParts): [string, Verb][] {
   return [["resource move", (args) => move(node, args)]];
 }
 
@@ -47,7 +47,7 @@ export interface NamedResource extends ResourceRow {
   readonly ableNodes: readonly string[];
 }
 
-function rowsOf(node: Node, resources: Resources): NamedResource[] {
+function rowsOf(node: NodeParts, resources: Resources): NamedResource[] {
   const rows = resources.rows();
   if (rows !== undefined) return namedRows(node, rows);
   throw new CtdbxError("no_quorum", "Cannot say: this node does not lead any more");
@@ -55,7 +55,7 @@ function rowsOf(node: Node, resources: Resources): NamedResource[] {
 
 /** Does it here when this node leads, and has the leader do it otherwise. */
 async function atLeader(
-  node: Node,
+  node: NodeParts,
   verb: string,
   args: Args,
   limitMs: number,
@@ -78,7 +78,7 @@ function nameOf(args: Args): ResourceName {
   }
 }
 
-async function move(node: Node, args: Args): Promise<unknown> {
+async function move(node: NodeParts, args: Args): Promise<unknown> {
   const name = nameOf(args);
   const { pnn, name: to } = nodeOf(node, text(args, "node"));
   const forMs = args["forMs"] === undefined ? undefined : whole(args, "forMs", 0, PIN_MAX_MS);

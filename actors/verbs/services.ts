@@ -8,11 +8,11 @@
  * Does NOT promise: anything about other nodes; each has checks of its own.
  */
 import type { Verb } from "../control.ts";
-import type { Node } from "../node.ts";
+import type { NodeParts } from "../node_parts.ts";
 import { text } from "./args.ts";
 
 /** Looks of this file; anybody may ask them. */
-export function serviceLooks(node: Node): [string, Verb][] {
+export function serviceLooks(node: NodeParts): [string, Verb][] {
   return [
     ["service ls", () => node.services.rows.map((row) => ({ ...row, tail: undefined }))],
     ["service show", (args) => node.services.checks.row(text(args, "name"))],
@@ -21,7 +21,7 @@ export function serviceLooks(node: Node): [string, Verb][] {
 }
 
 /** Changes of this file. */
-export function serviceChanges(node: Node): [string, Verb][] {
+export function serviceChanges(node: NodeParts): [string, Verb][] {
   return [
     ["service run", (args) => node.services.checks.run(text(args, "name"))],
     ["service enable", (args) => node.services.checks.enable(text(args, "name"), true)],

@@ -11,7 +11,7 @@ import { CtdbxError } from "../../transport/wire/errors.ts";
 import { fitText, NODES_MAX } from "../../transport/wire/limits.ts";
 import type { NodeId } from "../../transport/wire/terms.ts";
 import type { Args, Call, Verb } from "../control.ts";
-import type { Node } from "../node.ts";
+import type { NodeParts } from "../node_parts.ts";
 import { ACTIVE, OBSOLETE, settableOf, tunableOf, valueOf } from "../tunables/catalogue.ts";
 import type { TunableEntry } from "../tunables/entry.ts";
 import type { Change, Place, Setting } from "../tunables/values.ts";
@@ -22,7 +22,7 @@ import { documentAt, nodeOf, text, wrong } from "./args.ts";
 const DIGITS_MAX = 40;
 
 /** Looks of this file; anybody may ask them. */
-export function tunableLooks(node: Node): [string, Verb][] {
+export function tunableLooks(node: NodeParts): [string, Verb][] {
   return [
     ["tunable list", () => [...ACTIVE, ...OBSOLETE].map((entry) => rowOf(node, entry))],
     ["tunable get", (args) => get(node, args)],
@@ -31,7 +31,7 @@ export function tunableLooks(node: Node): [string, Verb][] {
 }
 
 /** What changes something: for the owner on the socket, and an admin on the bus. */
-export function tunableChanges(node: Node): [string, Verb][] {
+export function tunableChanges(node: NodeParts): [string, Verb][] {
   return [
     ["tunable set", (args, call) => set(node, args, call)],
     ["tunable reset", (args, call) => reset(node, args, call)],
@@ -39,14 +39,14 @@ export function tunableChanges(node: Node): [string, Verb][] {
 }
 
 /** One tunable as it is at this node. */
-function rowOf({ tunables }: Node, entry: TunableEntry): Record<string, unknown> {
+function rowOf({ tunables }: NodeParts, entry: TunableEntry): Record<string, unknown> {
   const { cluster, node } = tunables.own(entry.name);
   const from = node !== undefined ? "node" : cluster !== undefined ? "cluster" : "default";
   const { value: byDefault, ...about } = entry;
   return { ...about, value: node ?? cluster ?? byDefault, default: byDefault, from };
 }
 
-async function get(node: Node, args: Args): Promise<unknown> {
+async function get(node: NodeParts, args: Args): Promise<unknown> {
   const entry = tunableOf(text(args, "name"));
   const row = rowOf(node, entry);
   try {
@@ -68,7 +68,7 @@ async function get(node: Node, args: Args): Promise<unknown> {
 }
 
 /** The nodes that have a value of their own. */
-function nodesOf(node: Node, setting: Setting | undefined): Record<string, unknown>[] {
+function nodesOf(node: NodeParts, setting: Setting | undefined): Record<string, unknown>[] {
   if (setting === undefined) return [];
   return documentAt(node).nodes.flatMap(({ nodeId, pnn, name }) => {
     const value = heldValue(setting.nodes.get(nodeId));
@@ -76,13 +76,13 @@ function nodesOf(node: Node, setting: Setting | undefined): Record<string, unkno
   });
 }
 
-async function history(node: Node, args: Args): Promise<unknown> {
+async function history(node: NodeParts, args: Args): Promise<unknown> {
   const entry = args["name"] === undefined ? undefined : tunableOf(text(args, "name"));
   const changes = await node.tunables.history(entry);
   return changes.map((change) => changeView(node, change));
 }
 
-function changeView(node: Node, change: Change): Record<string, unknown> {
+function changeView(node: NodeParts, change: Change): Record<string, unknown> {
   const { name, place, before, after, by, wallMs, writer } = change;
   const nodes = documentAt(node).nodes;
   const nameOf = (nodeId: NodeId): string =>
@@ -94,18 +94,18 @@ function changeView(node: Node, change: Change): Record<string, unknown> {
   };
 }
 
-async function set(node: Node, args: Args, call: Call): Promise<unknown> {
+async function set(node: NodeParts, args: Args, call: Call): Promise<unknown> {
   const entry = settableOf(text(args, "name"));
   const value = valueOf(entry, text(args, "to").slice(0, DIGITS_MAX));
   return await changed(node, entry, value, args, call);
 }
 
-async function reset(node: Node, args: Args, call: Call): Promise<unknown> {
+async function reset(node: NodeParts, args: Args, call: Call): Promise<unknown> {
   return await changed(node, settableOf(text(args, "name")), undefined, args, call);
 }
 
 async function changed(
-  node: Node,
+  node: NodeParts,
   entry: TunableEntry,
   value: number | undefined,
   args: Args,
@@ -118,7 +118,7 @@ async function changed(
 }
 
 /** Where it is to hold, by id, with a name for people: the cluster, or the nodes that are named. */
-function placesOf(node: Node, args: Args): Map<Place, string> {
+function placesOf(node: NodeParts, args: Args): Map<Place, string> {
   const named = args["nodes"];
   if (named === undefined) return new Map([["cluster", "cluster"]]);
   const isList = Array.isArray(named) && named.length >= 1 && named.length <= NODES_MAX;
@@ -132,7 +132,7 @@ function placesOf(node: Node, args: Args): Map<Place, string> {
 }
 
 /** Who asks, for the history. */
-function callerText(node: Node, by: Call["by"]): string {
+function callerText(node: NodeParts, by: Call["by"]): string {
   if (by === undefined) return "the node itself";
   if (by.way === "socket") {
     return by.uid === undefined ? "a program of this machine" : `uid ${by.uid}, pid ${by.pid}`;
@@ -142,7 +142,7 @@ function callerText(node: Node, by: Call["by"]): string {
 }
 
 /** What a program may not do because a tunable says so. Throws CtdbxError "denied". */
-export function refuseByTunable({ tunables }: Node, name: string): void {
+export function refuseByTunable({ tunables }: NodeParts, name: string): void {
   if (tunables.get("AllowClientDBAttach") !== 0) return;
   const text = `Cannot make database ${name}: the tunable AllowClientDBAttach is 0`;
   throw new CtdbxError("denied", `${text}; an operator may, with \`ctdbx db attach\``);

@@ -15,7 +15,7 @@ import type { Args, Verb } from "../control.ts";
 import { documentHash } from "./document_view.ts";
 import { formatOf } from "../machines/cluster/document.ts";
 import { finalizeRefusal, formatKnown } from "../machines/cluster/format.ts";
-import type { Node } from "../node.ts";
+import type { NodeParts } from "../node_parts.ts";
 import { commanded, documentAt, seen, verbIdOf, whole } from "./args.ts";
 import { leaderOf } from "../views.ts";
 
@@ -23,7 +23,7 @@ import { leaderOf } from "../views.ts";
 const ASK_MS = 2000;
 
 /** Looks of this file; anybody may ask them. */
-export function upgradeLooks(node: Node): [string, Verb][] {
+export function upgradeLooks(node: NodeParts): [string, Verb][] {
   return [
     ["cluster digest", () => digest(node)],
     ["cluster upgrade", (args) => atLeader(node, "cluster upgrade", args, () => versions(node))],
@@ -31,12 +31,12 @@ export function upgradeLooks(node: Node): [string, Verb][] {
 }
 
 /** What changes something. */
-export function upgradeChanges(node: Node): [string, Verb][] {
+export function upgradeChanges(node: NodeParts): [string, Verb][] {
   return [["cluster finalize", (args) => finalize(node, args)]];
 }
 
 /** What this node has of the document. */
-export function digest(node: Node): Record<string, unknown> {
+export function digest(node: NodeParts): Record<string, unknown> {
   const doc = documentAt(node);
   const { name } = node.config;
   const { version, generation, coreVersion } = doc;
@@ -45,7 +45,7 @@ export function digest(node: Node): Record<string, unknown> {
   return { pnn: node.state.pnn, name, version, generation, coreVersion, hash, ...formats };
 }
 
-function versions(node: Node): Record<string, unknown> {
+function versions(node: NodeParts): Record<string, unknown> {
   const { state } = node;
   const doc = documentAt(node);
   const why = finalizeRefusal(state, doc, Math.max(state.level, formatOf(doc)));
@@ -62,7 +62,7 @@ function versions(node: Node): Record<string, unknown> {
   };
 }
 
-async function finalize(node: Node, args: Args): Promise<unknown> {
+async function finalize(node: NodeParts, args: Args): Promise<unknown> {
   const format = args["format"] === undefined ? node.state.level : whole(args, "format", 2, 0xffff);
   const cannot = `Cannot make ${format} the format`;
   await commanded(node, cannot, verbIdOf(node, args), { verb: "finalize", format });
@@ -77,7 +77,7 @@ async function finalize(node: Node, args: Args): Promise<unknown> {
  * asked by another node, which took this one for the leader.
  */
 export async function atLeader(
-  node: Node,
+  node: NodeParts,
   verb: string,
   args: Args,
   here: () => unknown,

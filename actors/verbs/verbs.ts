@@ -19,7 +19,7 @@ import { refusedOf } from "../monitoring/stats.ts";
 import type { Args, Caller, Verb } from "../control.ts";
 import { explainAround } from "../explain/around.ts";
 import { insideFacts } from "../explain/inside.ts";
-import type { Node } from "../node.ts";
+import type { NodeParts } from "../node_parts.ts";
 import type { ShardThread } from "../worker.ts";
 import { addressChanges, addressLooks, LEADER_ADDRESS_VERBS } from "./addresses.ts";
 import { clientChanges, clientLooks } from "./clients.ts";
@@ -52,7 +52,7 @@ import { watch } from "../monitoring/watching.ts";
 const RELAY_MS = 2000;
 
 /** What anybody may ask. */
-function shown(node: Node): [string, Verb][] {
+function shown(node: NodeParts): [string, Verb][] {
   return [
     [
       "node status",
@@ -96,7 +96,7 @@ function shown(node: Node): [string, Verb][] {
 }
 
 /** What changes something: for the owner on the socket, and for admins over the bus. */
-function changing(node: Node): [string, Verb][] {
+function changing(node: NodeParts): [string, Verb][] {
   return [
     ["leader yield", (args) => yieldLead(node, args)],
     ["node shutdown", (args) => shutDown(node, args)],
@@ -117,12 +117,12 @@ function changing(node: Node): [string, Verb][] {
 }
 
 /** What came with level 2; a node that is to be of the older version has none of it. */
-function newer(node: Node, verbs: () => [string, Verb][]): [string, Verb][] {
+function newer(node: NodeParts, verbs: () => [string, Verb][]): [string, Verb][] {
   return node.state.level < 2 ? [] : verbs();
 }
 
 /** All verbs of the socket. */
-export function nodeVerbs(node: Node): Map<string, Verb> {
+export function nodeVerbs(node: NodeParts): Map<string, Verb> {
   return new Map<string, Verb>([
     ...shown(node),
     ...changing(node),
@@ -141,7 +141,7 @@ export function nodeVerbs(node: Node): Map<string, Verb> {
 }
 
 /** Threads that die, to try what follows. */
-function crashes(node: Node): [string, Verb][] {
+function crashes(node: NodeParts): [string, Verb][] {
   return [
     ["chaos shard", () => shardOf(node).crash()],
     ["chaos data", () => {
@@ -154,12 +154,12 @@ function crashes(node: Node): [string, Verb][] {
 }
 
 /** The nats-server that the node keeps. `isOnly`: it is no part of a group, so with it goes the bus. */
-function serverView({ config }: Node): Record<string, unknown> {
+function serverView({ config }: NodeParts): Record<string, unknown> {
   const { server } = config.nats;
   return { listen: server?.listen, isOnly: server !== undefined && server.cluster === undefined };
 }
 
-function countersOf({ post, shards, data, cluster }: Node): Record<string, unknown> {
+function countersOf({ post, shards, data, cluster }: NodeParts): Record<string, unknown> {
   const sample = { post: post.counters, shard: shards?.glance(), data: data?.glance };
   const refused = refusedOf(sample);
   const sum = (name: "messagesSent" | "messagesReceived") =>
@@ -173,7 +173,7 @@ function countersOf({ post, shards, data, cluster }: Node): Record<string, unkno
   };
 }
 
-async function yieldLead(node: Node, args: Args): Promise<unknown> {
+async function yieldLead(node: NodeParts, args: Args): Promise<unknown> {
   const why = text(args, "why", "an operator asked for it");
   const to = args["to"] === undefined ? undefined : nodeOf(node, text(args, "to"));
   const command = { verb: "yield", why, ...to === undefined ? {} : { to: to.nodeId } } as const;
@@ -182,7 +182,7 @@ async function yieldLead(node: Node, args: Args): Promise<unknown> {
 }
 
 /** Asks nodes ("all", "others", or a list): one answer for each, with its time or with what went wrong. */
-async function relay(node: Node, args: Args): Promise<unknown> {
+async function relay(node: NodeParts, args: Args): Promise<unknown> {
   const verb = text(args, "verb");
   const which = text(args, "nodes", "all");
   const given = JSON.stringify(args["args"] ?? {});
@@ -197,7 +197,7 @@ async function relay(node: Node, args: Args): Promise<unknown> {
 }
 
 async function askNode(
-  node: Node,
+  node: NodeParts,
   to: DocumentNode,
   verb: string,
   args: string,
@@ -223,7 +223,11 @@ async function askNode(
   }
 }
 
-async function askOver(node: Node, to: DocumentNode, message: Ask): Promise<Message | Refusal> {
+async function askOver(
+  node: NodeParts,
+  to: DocumentNode,
+  message: Ask,
+): Promise<Message | Refusal> {
   const received = await node.post.ask(to.nodeId, message, RELAY_MS);
   return isRefusal(received) ? received : received.message;
 }
@@ -244,7 +248,7 @@ function whyNot(error: unknown): string {
 }
 
 /** Answers what came over the bus. */
-export async function answerAsk(node: Node, ask: Ask, by: Caller): Promise<Answer> {
+export async function answerAsk(node: NodeParts, ask: Ask, by: Caller): Promise<Answer> {
   const change = new Map(changing(node)).get(ask.verb);
   const found = change ?? new Map(shown(node)).get(ask.verb);
   if (found === undefined) return failure("unsupported", `Cannot do "${ask.verb}" over the bus`);
@@ -282,7 +286,7 @@ const AMONG_NODES: readonly string[] = [
 ];
 
 /** May a sender on the bus have something changed? Admins may, and nodes some of it. */
-function mayChange(node: Node, verb: string, by: Caller): boolean {
+function mayChange(node: NodeParts, verb: string, by: Caller): boolean {
   if (by.way !== "bus") return true;
   const doc = node.state.adopted;
   const isAdmin = doc?.users?.some(({ role, tag }) => role === "admin" && tag === by.tag) ?? false;
@@ -291,7 +295,7 @@ function mayChange(node: Node, verb: string, by: Caller): boolean {
 }
 
 /** A planned end of this node's daemon, or of another's. */
-async function shutDown(node: Node, args: Args): Promise<unknown> {
+async function shutDown(node: NodeParts, args: Args): Promise<unknown> {
   const own = documentAt(node).nodes.find(({ nodeId }) => nodeId === node.state.me);
   const about = args["node"] === undefined ? own : nodeOf(node, text(args, "node"));
   const { pnn, name } = about ?? { pnn: node.state.pnn, name: node.config.name };
@@ -320,13 +324,13 @@ function failure(code: NonNullable<Answer["code"]>, why: string): Answer {
 }
 
 /** The thread with the node's metadata. */
-function shardOf(node: Node): ShardThread {
+function shardOf(node: NodeParts): ShardThread {
   if (node.shards !== undefined) return node.shards.thread;
   throw new CtdbxError("unsupported", "Cannot use metadata: this node has none");
 }
 
 /** Writes one record, or deletes it when there is no value. */
-async function setMeta(node: Node, args: Args): Promise<unknown> {
+async function setMeta(node: NodeParts, args: Args): Promise<unknown> {
   const scope = text(args, "scope", "c");
   const key = text(args, "key");
   const value = args["value"];

@@ -9,7 +9,7 @@
  * Does NOT promise: care of clients where no real address is set (`dry`): there is nothing that a client could reach.
  */
 import { ClusterClient } from "../../client/cluster.ts";
-import type { Node } from "../../node.ts";
+import type { NodeParts } from "../../node_parts.ts";
 import type { AddressEffects } from "../address_effects.ts";
 import { NO_EFFECTS } from "../address_effects.ts";
 import type { NetworkPorts } from "../network_ports.ts";
@@ -33,7 +33,7 @@ export interface AddressClients {
 
 /** Those of a node; nothing is opened before it is used. */
 export function clientsOf(
-  node: Node,
+  node: NodeParts,
   { runFolder, network }: { readonly runFolder: string; readonly network?: NetworkPorts },
 ): AddressClients {
   const { world, config, tunables } = node;

@@ -5,7 +5,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { Addresses } from "../../../actors/addresses/addresses.ts";
 import type { AddressBackend } from "../../../actors/addresses/backend.ts";
-import { requireSettable } from "../../../actors/addresses/backend_wiring.ts";
+import { requireSettable } from "../../../actors/addresses/settable.ts";
 import { clearAddresses, Former } from "../../../actors/addresses/former.ts";
 import { Noting } from "../../../actors/addresses/noting.ts";
 import { readPublicAddresses } from "../../../actors/addresses/public_addresses.ts";

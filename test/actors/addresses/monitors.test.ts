@@ -7,7 +7,9 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { readPublicAddresses } from "../../../actors/addresses/public_addresses.ts";
 import type { EventDaemon } from "../../../actors/events/link.ts";
+import { requireInterfaces } from "../../../actors/addresses/settable.ts";
 import { nodeVerbs } from "../../../actors/verbs/verbs.ts";
+import type { Interfaces } from "../../../transport/interfaces.ts";
 import { CtdbxError } from "../../../transport/wire/errors.ts";
 import type { EventEnd, EventName } from "../../../transport/wire/event_daemon.ts";
 import { readEvent, type TopicEvent } from "../../../transport/wire/messages/event.ts";
@@ -183,6 +185,31 @@ test.either("a list with a fault: nothing of it is in force, no node starts with
     assert.throws(reload, (error: unknown) => isRefused(error, /the list in force is as it was$/));
     assert.equal(node.addresses!.list.map(({ address }) => address), ADDRESSES, bad);
   }
+  put(0, "192.0.2.9/24 dry0\n");
+  // Where addresses are real, an interface that the machine has not is a fault, too; only of what is new or changed.
+  const { backend } = node.addresses!;
+  const asked: string[][] = [];
+  backend.requireInterfaces = (list) => {
+    asked.push(list.map(({ address }) => address));
+    requireInterfaces({ links: () => [] } as unknown as Interfaces, list);
+  };
+  put(0, `${TEXT}192.0.2.9/24 eth7\n`);
+  assert.throws(
+    reload,
+    (error: unknown) =>
+      error instanceof CtdbxError && error.code === "not_found" &&
+      /192\.0\.2\.9 .*no interface eth7; the list in force is as it was$/.test(error.message),
+  );
+  assert.equal(asked, [["192.0.2.9"]]);
+  assert.equal(node.addresses!.list.map(({ address }) => address), ADDRESSES);
+  const add = nodeVerbs(node).get("ip add")!;
+  const more = { address: "192.0.2.9/24", interfaces: "eth7" };
+  assert.throws(
+    () => add(more, undefined as never),
+    /^Cannot host 192\.0\.2\.9: there is no interface eth7$/,
+  );
+  assert.equal(node.addresses!.list.map(({ address }) => address), ADDRESSES);
+  backend.requireInterfaces = () => {};
   put(0, "192.0.2.9/24 dry0\n");
   assert.equal(reload(), { added: ["192.0.2.9"], removed: ADDRESSES, changed: [] });
   put(0, "192.0.2.9/24 dry0\nx\n");

@@ -10,12 +10,14 @@
 
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import process from "node:process";
 import * as assert from "uvu/assert";
 import { connect } from "../../../actors/mod.ts";
 import { isAlive } from "../../../cli/processes.ts";
 import { RealClock } from "../../../transport/real_clock.ts";
 import { DevCluster, eventually, kill } from "../dev_rig.ts";
 import { Peer, type Runtime, runtimeCommand, thisRuntime } from "../peer.ts";
+import { CHECKOUT } from "../guide.ts";
 import { gone } from "../process.ts";
 import { Proxy } from "../proxy.ts";
 import type { ChildAnswer, ChildWish } from "./child.ts";
@@ -241,6 +243,7 @@ export class Run {
     const objections = judge(history);
     this.note("judged");
     const whys = JSON.stringify(answers.flatMap(({ whys }) => whys).slice(0, 20));
+    if (objections.length > 0) console.log(`The history is kept in ${keep(history)}`);
     const told = objections.slice(0, 10).map(({ rule, text }) => `${rule}: ${text}`);
     assert.equal(told, [], `${JSON.stringify(this.lives.ends)} ${whys}`);
     const count = (outcome: string) => history.ops.filter((op) => op.outcome === outcome).length;
@@ -290,6 +293,15 @@ export class Run {
     await this.dev.down();
     for (const proxy of this.proxies) await proxy.close();
   }
+}
+
+/** Writes a history that was objected to, to be looked at; the path. */
+function keep({ ops, ends, finals }: History): string {
+  const folder = join(CHECKOUT, "build/out");
+  mkdirSync(folder, { recursive: true });
+  const path = join(folder, `history-${process.pid}.json`);
+  writeFileSync(path, JSON.stringify({ ops, ends, finals: [...finals] }));
+  return path;
 }
 
 /** Makes a cluster with programs, does `work`, judges; ends all that was started. */

@@ -51,7 +51,7 @@ const PACKAGES: Record<string, readonly string[]> = {
   "@nats-io/jetstream": ["transport/real_kv.ts"],
   "@nats-io/kv": ["transport/real_kv.ts"],
   // Apart from "nats", which takes six times as long to load: many commands look at keys, few connect.
-  "@nats-io/nkeys": ["transport/real_nkeys.ts"],
+  "@nats-io/nkeys": ["transport/real_nkeys.ts", "test/transport/real_nkeys.test.ts"],
   "assemblyscript": ["build/wasm.ts"],
   "cbor-x": [
     "transport/wire/client/value_codec.ts",

@@ -16,6 +16,9 @@ const FORM = /^U[A-Z2-7]{55}$/;
 /** Bytes without the checksum, and with it. */
 const BODY_BYTES = 33;
 const ALL_BYTES = 35;
+/** Of a key itself, and where it begins in a seed, behind two prefixes. */
+const KEY_BYTES = 32;
+const SEED_AT = 2;
 /** The first byte of a user's key. */
 const USER_PREFIX = 20 << 3;
 /** Where the random part of a key begins, characters of a tag, characters that hold 128 bits. */
@@ -52,13 +55,35 @@ export function inboxOfKey(key: string): string {
   return `_INBOX_${tagOfKey(key)}`;
 }
 
+/** The text of a user's key of 32 bytes. */
+export function userKeyText(key: Uint8Array): string {
+  const bytes = new Uint8Array(ALL_BYTES);
+  bytes[0] = USER_PREFIX;
+  bytes.set(key, 1);
+  const crc = crc16(bytes.subarray(0, BODY_BYTES));
+  bytes.set([crc & 0xff, crc >> 8], BODY_BYTES);
+  let text = "";
+  let bits = 0;
+  let held = 0;
+  for (const byte of bytes) {
+    held = (held << 8 | byte) & 0xfff;
+    for (bits += 8; bits >= 5; bits -= 5) text += DIGITS[held >> bits - 5 & 0x1f];
+  }
+  return text;
+}
+
+/** The 32 bytes of a user's seed (SU...), whose form and checksum are not looked at. */
+export function seedBytes(seed: string): Uint8Array {
+  return bytesOf(seed).subarray(SEED_AT, SEED_AT + KEY_BYTES);
+}
+
 function notKey(text: string): string {
   return `Cannot use ${JSON.stringify(text.slice(0, 80))}: it is no public key of a user (U...)`;
 }
 
-/** 56 digits of 5 bits are 35 bytes. */
+/** Digits of 5 bits as bytes; 56 of them are 35. */
 function bytesOf(text: string): Uint8Array {
-  const bytes = new Uint8Array(ALL_BYTES);
+  const bytes = new Uint8Array(Math.floor(text.length * 5 / 8));
   let bits = 0;
   let held = 0;
   let at = 0;

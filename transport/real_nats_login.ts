@@ -8,12 +8,13 @@
  *
  * Does NOT promise: that the server agrees.
  */
+import { Buffer } from "node:buffer";
 import { createPrivateKey, X509Certificate } from "node:crypto";
-import { credsAuthenticator, nkeyAuthenticator } from "nats";
+import { type Authenticator, credsAuthenticator } from "nats";
 import { inboxOfKey } from "./nats_keys.ts";
 import type { TlsTexts } from "./real_nats_socket.ts";
 import { CtdbxError } from "./wire/errors.ts";
-import { publicKeyOf, readPublicText, readSecret, readSecretText } from "./real_nkeys.ts";
+import { publicKeyOf, readPublicText, readSecret, readSecretText, signWith } from "./real_nkeys.ts";
 
 const CERTIFICATE = [/^-----BEGIN (?:TRUSTED )?CERTIFICATE-----/m, "certificate"] as const;
 const PRIVATE_KEY = [/^-----BEGIN (?:\w+ )?PRIVATE KEY-----/m, "private key"] as const;
@@ -47,7 +48,7 @@ export interface BusTls {
 export interface ReadLogin {
   /** A phrase for errors: the key, the user. */
   readonly owner: string;
-  readonly authenticator?: ReturnType<typeof nkeyAuthenticator>;
+  readonly authenticator?: Authenticator;
   readonly user?: string;
   readonly pass?: string;
   readonly token?: string;
@@ -81,7 +82,10 @@ function secretOf({ keyFile, seed, user, password, token }: BusLogin): ReadLogin
 function nkeyOf(seed: string, publicKey: string): ReadLogin {
   return {
     owner: `key ${publicKey}`,
-    authenticator: nkeyAuthenticator(new TextEncoder().encode(seed)),
+    authenticator: (nonce = "") => ({
+      nkey: publicKey,
+      sig: nonce === "" ? "" : Buffer.from(signWith(seed, Buffer.from(nonce))).toString("base64"),
+    }),
     inboxPrefix: inboxOfKey(publicKey),
   };
 }

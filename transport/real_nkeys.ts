@@ -9,9 +9,11 @@
  *
  * Does NOT promise: that a key is known to any server.
  */
+import { Buffer } from "node:buffer";
+import { createPrivateKey, createPublicKey, type KeyObject, sign } from "node:crypto";
 import { readFileSync, statSync } from "node:fs";
 import { createUser, fromSeed } from "@nats-io/nkeys";
-import { inboxOfKey, tagOfKey } from "./nats_keys.ts";
+import { inboxOfKey, seedBytes, tagOfKey, userKeyText } from "./nats_keys.ts";
 import type { NatsRole } from "./nats_roles.ts";
 import { systemCode } from "./real_errors.ts";
 import { CtdbxError } from "./wire/errors.ts";
@@ -19,6 +21,8 @@ import { CtdbxError } from "./wire/errors.ts";
 /** Largest file of a secret, bytes. */
 const SECRET_BYTES_MAX = 64 * 1024;
 const OTHERS_READ = 0o004;
+/** PKCS #8 of an Ed25519 key, up to its 32 bytes: RFC 8410, section 7. */
+const PKCS8_HEAD = Buffer.from("302e020100300506032b657004220420", "hex");
 
 /** A key pair as text. */
 export interface Nkey {
@@ -44,15 +48,27 @@ export function newNkey(): Nkey {
 
 /** The public key of a user's seed. Throws CtdbxError "config" on what is none. */
 export function publicKeyOf(seed: string): string {
+  const { x = "" } = createPublicKey(privateKeyOf(seed)).export({ format: "jwk" });
+  return userKeyText(Buffer.from(x, "base64url"));
+}
+
+/** Signs with a user's seed: 64 bytes, Ed25519. Throws CtdbxError "config" on what is none. */
+export function signWith(seed: string, bytes: Uint8Array): Uint8Array {
+  return sign(null, bytes, privateKeyOf(seed));
+}
+
+/** By the runtime's own cryptography: the library's, in JavaScript, takes 40 to 90 ms where nothing is compiled yet. */
+function privateKeyOf(seed: string): KeyObject {
   try {
-    const pair = fromSeed(new TextEncoder().encode(seed));
-    const publicKey = pair.getPublicKey();
-    pair.clear();
-    if (publicKey.startsWith("U")) return publicKey;
+    // The library knows the form and its checksum.
+    if (seed.startsWith("SU")) fromSeed(new TextEncoder().encode(seed)).clear();
+    else throw new RangeError("not a user's");
   } catch {
-    // said below; the library's words may hold parts of the secret
+    // The library's words may hold parts of the secret.
+    throw new CtdbxError("config", "Cannot use the key: it is no seed of a user (SU...)");
   }
-  throw new CtdbxError("config", "Cannot use the key: it is no seed of a user (SU...)");
+  const key = Buffer.concat([PKCS8_HEAD, seedBytes(seed)]);
+  return createPrivateKey({ key, format: "der", type: "pkcs8" });
 }
 
 /** The text of a key's file. */

@@ -3,11 +3,18 @@
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createAccount, fromPublic } from "@nats-io/nkeys";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { tagOfKey } from "../../transport/nats_keys.ts";
 import { readLogin } from "../../transport/real_nats_login.ts";
-import { keyFileText, newNkey, readSecret } from "../../transport/real_nkeys.ts";
+import {
+  keyFileText,
+  newNkey,
+  publicKeyOf,
+  readSecret,
+  signWith,
+} from "../../transport/real_nkeys.ts";
 import { throwsCode } from "../contracts/port_fixture.ts";
 
 const test = suite<{ folder: string }>("files of secrets");
@@ -23,6 +30,9 @@ function put(folder: string, text: string, mode = 0o600): string {
   chmodSync(path, mode);
   return path;
 }
+
+/** Of another kind. */
+const createAccountSeed = (): string => new TextDecoder().decode(createAccount().getSeed());
 
 /** A seed whose last character, which belongs to its checksum, is another one. */
 function damaged(seed: string): string {
@@ -48,6 +58,22 @@ test("the file of a key is read again as it was made; its comments say whose it 
   // As other programs write it.
   assert.equal(readSecret(put(folder, `${seed}\n`)), { kind: "nkey", seed, publicKey });
   assert.equal(readSecret(put(folder, `  ${seed}  `, 0o640)), { kind: "nkey", seed, publicKey });
+});
+
+test("keys and signatures are those of the library", () => {
+  for (let round = 0; round < 20; round++) {
+    const { seed, publicKey } = newNkey();
+    assert.is(publicKeyOf(seed), publicKey);
+    const nonce = new TextEncoder().encode(`nonce ${round}`);
+    const signature = signWith(seed, nonce);
+    assert.ok(fromPublic(publicKey).verify(nonce, signature));
+    signature[round] = (signature[round] ?? 0) ^ 1;
+    assert.not.ok(fromPublic(publicKey).verify(nonce, signature));
+  }
+  for (const bad of ["", "SU", "x".repeat(58), createAccountSeed(), damaged(newNkey().seed)]) {
+    throwsCode(() => publicKeyOf(bad), "config");
+    throwsCode(() => signWith(bad, new Uint8Array(1)), "config");
+  }
 });
 
 test("credentials of an operator's own system are told apart", ({ folder }) => {

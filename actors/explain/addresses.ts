@@ -304,6 +304,42 @@ const ADDRESS_BROKEN: Rule = {
     ),
 };
 
+const ADDRESS_MIXED: Rule = {
+  id: "address_mixed",
+  cause: "Some nodes set addresses, and others only say that they would",
+  evidence: "which nodes have which backend",
+  next: "an address that the plan gives to a node with backend dry is set nowhere",
+  command: "ctdbx ip ls",
+  explainsHere: [],
+  explainsAll: [],
+  find: (facts) => {
+    const own = speakers(facts).filter(({ inside }) => inside.addresses.listed > 0);
+    const backends = [...new Set(own.map(({ inside }) => inside.addresses.backend))].sort();
+    if (backends.length < 2) return [];
+    const at = (backend: string) => own.filter((node) => node.inside.addresses.backend === backend);
+    const dry = at("dry").reduce((count, { inside }) => count + inside.addresses.held, 0);
+    return [found({
+      title: `Addresses are set at some nodes and not at others: ${
+        addressCount(dry)
+      } at nodes with backend dry`,
+      severity: "warning",
+      evidence: backends.map((each) =>
+        `backend ${each}: ${listed(at(each).map(({ name }) => name).slice(0, REASONS_MAX))}`
+      ),
+      next: [
+        "clients of an address at a node with backend dry are not served",
+        'the same `[addresses] backend` at all nodes; until then `node disable` those with "dry"',
+      ],
+      commands: [
+        lsCommand(facts),
+        ...at("dry").slice(0, 1).map(({ name }) =>
+          ctdbx(`node disable ${shellWord(name)}`, askedWords(facts))
+        ),
+      ],
+    })];
+  },
+};
+
 const ADDRESS_NONE_HERE: Rule = {
   id: "address_none_here",
   cause: "A node hosts no address, while others do",
@@ -355,5 +391,6 @@ export const ADDRESS_RULES: readonly Rule[] = [
   ADDRESS_NO_LINK,
   ADDRESS_BROKEN,
   ADDRESS_TAKE,
+  ADDRESS_MIXED,
   ADDRESS_NONE_HERE,
 ];

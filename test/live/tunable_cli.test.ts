@@ -88,9 +88,12 @@ test("set at one node for all, and for one: ls, get, diff and history say so; re
   assert.equal(diff.map(({ name, nodes }) => [name, nodes.map(({ value }) => value)]), [
     ["VacuumAge", [700, 700, 2000]],
   ]);
-  const changes = await dev.json<{ place: string; after: number; when: string }[]>(
-    "tunable history",
-  );
+  // A node has its value before its copy of what all have set.
+  let changes: { place: string; after: number; when: string }[] = [];
+  await until(async () => {
+    changes = await dev.json("tunable history");
+    return changes.length >= 2;
+  }, WAIT_MS);
   assert.equal(changes.map(({ place, after }) => [place, after]), [["cluster", 700], ["n2", 2000]]);
   assert.ok(
     Math.abs(Date.parse(changes[0]?.when ?? "") - Date.now()) < 600_000,
@@ -117,8 +120,10 @@ test("it stays when the thread of the metadata dies, and when the daemon is star
   await dev.ok("tunable set BanCredits 7");
   await command(["daemon", "start", "--home", home, "--wait"]);
   await become(dev, "BanCredits", "7 7 7");
-  const saved = JSON.parse(readFileSync(join(home, "state/tunables.json"), "utf8"));
-  assert.equal(saved.set.BanCredits, { cluster: 7 });
+  const saved = () => JSON.parse(readFileSync(join(home, "state/tunables.json"), "utf8"));
+  // It is in force before it is written.
+  await until(() => saved().set.BanCredits?.cluster === 7, WAIT_MS);
+  assert.equal(saved().set.BanCredits, { cluster: 7 });
 });
 
 test(

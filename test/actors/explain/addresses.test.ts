@@ -14,6 +14,9 @@ test("addresses that are where they belong are no finding: some nodes have none,
   assert.equal(explain(hosting({})), []);
   assert.ok(checksOf(hosting({})).includes("6 of 6 public addresses are hosted"));
   assert.equal(explain(hosting({ known: 2, hosted: 2 }, { n2: { held: 0 } })), []);
+  // A node without a list sets nothing, however it would.
+  const none = { listed: 0, held: 0, isConfigured: false };
+  assert.equal(explain(hosting({}, { n2: { ...none, backend: "iproute2" } })), []);
   const behind = { node: "n2", takes: { count: 0, first: [] } };
   const releases = { count: 1, first: ["192.0.2.6"] };
   assert.equal(explain(hosting({ behind: [{ ...behind, releases, sinceMs: 300 }] })), []);

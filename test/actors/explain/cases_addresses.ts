@@ -198,6 +198,17 @@ export const ADDRESS_CASES: readonly Case[] = [
     says: [/n2 cannot set 192\.0\.2\.6/, /backend dry: RTNETLINK answers: File exists/],
   },
   {
+    id: "address_mixed",
+    severity: "warning",
+    facts: hosting({}, { n0: { backend: "iproute2" }, n2: { backend: "iproute2" } }),
+    says: [
+      /2 addresses at nodes with backend dry/,
+      /backend dry: n1/,
+      /backend iproute2: n0 and n2/,
+      "node disable n1",
+    ],
+  },
+  {
     id: "address_none_here",
     about: "its list is empty",
     node: "n2",

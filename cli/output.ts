@@ -1,7 +1,7 @@
 /**
  * Results as a table, JSON, JSON lines or CSV.
  *
- *   table   for people: columns padded, long cells cut at 60 characters with …
+ *   table   for people: columns padded, long cells cut at 60 characters with …, reasons at 240
  *   json    one value; lists stream as an array with one element a line
  *   jsonl   one JSON object a line
  *   csv     RFC 4180 with a header line; LF ends a line
@@ -29,12 +29,16 @@ export interface Column {
   readonly title: string;
   /** Left out of a table in whose first rows it is empty. */
   readonly whenSet?: boolean;
+  /** What it says is for people and is not cut short; for the last one, so that others stay below each other. */
+  readonly isProse?: boolean;
 }
 
 /** Rows that a table looks at before it prints. */
 const WIDTH_ROWS = 100;
 /** Longest cell of a table, characters. */
 export const CELL_MAX = 60;
+/** Longest cell of prose, characters. */
+export const PROSE_MAX = 240;
 
 /** How a table may look. */
 export interface Look {
@@ -93,8 +97,8 @@ export class RowWriter {
     this.#columns = this.#columns.filter(({ name, whenSet }) =>
       whenSet !== true || this.#waiting.some((row) => !isEmpty(row[name]))
     );
-    const widths = this.#columns.map(({ name, title }) =>
-      Math.max(title.length, ...this.#waiting.map((row) => tableCell(row[name]).length))
+    const widths = this.#columns.map((column) =>
+      Math.max(column.title.length, ...this.#waiting.map((row) => tableCell(row, column).length))
     );
     this.#widths = widths;
     this.#right = this.#columns.map(({ name }) => this.#waiting.some((row) => isNumber(row[name])));
@@ -106,7 +110,7 @@ export class RowWriter {
   }
 
   #tableRow(row: Row, widths: readonly number[]): void {
-    const cells = this.#columns.map(({ name }) => tableCell(row[name]));
+    const cells = this.#columns.map((column) => tableCell(row, column));
     this.#sink.write(`${this.#padded(cells, widths)}\n`);
   }
 
@@ -156,9 +160,11 @@ function csvLine(cells: readonly Cell[]): string {
   return `${texts.join(",")}\n`;
 }
 
-function tableCell(cell: Cell): string {
+function tableCell(row: Row, { name, isProse = false }: Column): string {
+  const cell = row[name];
   const text = oneLine(isEmpty(cell) ? "-" : String(cell));
-  return text.length > CELL_MAX ? `${text.slice(0, CELL_MAX - 1)}…` : text;
+  const most = isProse ? PROSE_MAX : CELL_MAX;
+  return text.length > most ? `${text.slice(0, most - 1)}…` : text;
 }
 
 /** Without control characters: those would break the line, or steer the terminal. */

@@ -15,6 +15,9 @@ import { envelopeHead, envelopeTail, rowFields } from "./result.ts";
 import { type Fields, fitRow } from "./schema.ts";
 import type { Sink } from "./terminal.ts";
 
+/** Properties that hold a reason, in words for people. */
+const PROSE: readonly string[] = ["why", "text", "refusal", "said", "error"];
+
 /** How a result may look; no format: the command's own bytes, for one that has such. */
 export interface Wanted {
   readonly format: Format | undefined;
@@ -178,7 +181,12 @@ function everyColumn(fields: Fields): TableColumn<object>[] {
 }
 
 function titled(columns: Cells): Column[] {
-  return columns.map(({ name, title = name, whenSet = false }) => ({ name, title, whenSet }));
+  return columns.map(({ name, title = name, whenSet = false }, index) => ({
+    name,
+    title,
+    whenSet,
+    isProse: index === columns.length - 1 && PROSE.includes(name),
+  }));
 }
 
 function cellOf({ name, text }: TableColumn<object>, value: object): Cell {

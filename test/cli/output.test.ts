@@ -3,7 +3,7 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { Format, Row } from "../../cli/output.ts";
-import { CELL_MAX, json, RowWriter, writeObject } from "../../cli/output.ts";
+import { CELL_MAX, json, PROSE_MAX, RowWriter, writeObject } from "../../cli/output.ts";
 import { capture } from "./capture.ts";
 
 const test = suite("cli/output");
@@ -30,6 +30,19 @@ test("a table cuts long cells and shows no control characters", () => {
   // deno-lint-ignore no-control-regex
   assert.not.match(text.replaceAll("\n", ""), /[\x00-\x1f]/);
   assert.match(line, /…/);
+});
+
+test("a reason is not cut short: somebody shall read it, also in a pipe", () => {
+  const terminal = capture();
+  const columns = [{ name: "key", title: "KEY" }, { name: "why", title: "WHY", isProse: true }];
+  const writer = new RowWriter(terminal.out, { format: "table", color: false }, columns);
+  const why = "its interface has no link, and ".repeat(4);
+  writer.row({ key: "x".repeat(100), why });
+  writer.row({ key: "y", why: "z".repeat(PROSE_MAX + 1) });
+  writer.end();
+  const [, first = "", second = ""] = terminal.outText().split("\n");
+  assert.is(first.slice(CELL_MAX + 2), why.trimEnd());
+  assert.is(second.slice(CELL_MAX + 2), `${"z".repeat(PROSE_MAX - 1)}…`);
 });
 
 test("rows after the first hundred use the widths that were found", () => {

@@ -46,7 +46,7 @@ const place = (version: Version, lostMs?: number, againMs?: number): Place => ({
 });
 
 /** Trees of a key that are tried. */
-const TREES_MAX = 300;
+const TREES_MAX = 2000;
 
 type Object_ = (rule: string, op: Op | undefined, text: string) => void;
 
@@ -93,18 +93,23 @@ function judgeTrees(
   };
   const first = attempt(new Map());
   if (first.out.length === 0) return [];
-  const open = [{ choices: new Map<Token, number>(), options: first.options }];
+  const open = [{ ...first, choices: new Map<Token, number>() }];
   const tried = new Set<string>();
-  for (let at = open.shift(); at !== undefined && tried.size < TREES_MAX; at = open.shift()) {
+  while (open.length > 0 && tried.size < TREES_MAX) {
+    // The one with the fewest objections first: what is right in it stays.
+    const least = Math.min(...open.map(({ out }) => out.length));
+    const [at] = open.splice(open.findIndex(({ out }) => out.length === least), 1);
+    if (at === undefined) break;
     for (const [token, count] of at.options) {
-      for (let choice = 1; choice < count && tried.size < TREES_MAX; choice++) {
+      for (let choice = 0; choice < count && tried.size < TREES_MAX; choice++) {
+        if (choice === (at.choices.get(token) ?? 0)) continue;
         const choices = new Map(at.choices).set(token, choice);
         const name = JSON.stringify([...choices].sort(([one], [other]) => one - other));
         if (tried.has(name)) continue;
         tried.add(name);
         const { out, options } = attempt(choices);
         if (out.length === 0) return [];
-        open.push({ choices, options });
+        open.push({ out, options, choices });
       }
     }
   }
@@ -124,6 +129,7 @@ function judgeKey(
   const last = final ?? latest(ops);
   const versions = grow(ops, last, choices);
   for (const token of versions.unknown) object("from nowhere", undefined, `${token} is nobody's`);
+  versions.lose(choices, (op) => endOf(ends, op, Infinity) !== undefined);
   versions.keep(last);
   judgeWrites(ops, versions, ends, object);
   const keptOps = new Set<Op>();
@@ -224,11 +230,11 @@ function lineOf(root: Version, scene: Scene, lostMs?: number): Place[] {
   while (next !== undefined) {
     const version: Version = next;
     line.push(place(version, lostMs));
-    const children = version.children.filter(({ isReal }) => isReal)
-      .sort((one, other) => one.releaseMs - other.releaseMs);
+    const children = inOrder(version, scene);
     const kept = children.find(({ isKept }) => isKept);
-    // Below a lost one all are lost: the last of them is gone back from further up.
-    const main = kept ?? (version.isKept ? undefined : children.at(-1));
+    // Below a lost one all are lost: the last one from further up, unless this one was seen.
+    const isSeen = version.isKept || version.reads.length > 0;
+    const main = kept ?? (isSeen ? undefined : children.at(-1));
     const lost = children.filter((child) => child !== main);
     for (const [at, child] of lost.entries()) {
       const after = lost[at + 1] ?? main;
@@ -240,6 +246,33 @@ function lineOf(root: Version, scene: Scene, lostMs?: number): Place[] {
     next = main;
   }
   return line;
+}
+
+/**
+ * What was made from a value, each after what came of the one before was lost. Each must be gone before the next is
+ * told, so it is in the order of what was told first; of what nobody was told in the order of its begins.
+ */
+function inOrder({ children }: Version, scene: Scene): Version[] {
+  const real = children.filter(({ isReal }) => isReal);
+  if (real.length < 2) return real;
+  const spans = new Map(real.map((child) => [child, lossOf(child, scene)]));
+  const beginMs = (child: Version) => spans.get(child)?.beginMs ?? 0;
+  const goneMs = (child: Version) => spans.get(child)?.goneMs ?? 0;
+  return real.sort((one, other) => beginMs(one) - beginMs(other) || goneMs(one) - goneMs(other));
+}
+
+/** When what came of a value was there at the latest, or gone at the earliest if that is before; and the latter. */
+function lossOf(child: Version, { ends, keptOps }: Scene): { beginMs: number; goneMs: number } {
+  let toldMs = Infinity;
+  let goneMs = -Infinity;
+  for (const { op, isReal, reads, deadlineMs, releaseMs } of all(child)) {
+    if (!isReal) continue;
+    toldMs = Math.min(toldMs, deadlineMs, ...reads.map(({ endMs }) => endMs));
+    goneMs = Math.max(goneMs, releaseMs, ...reads.map(({ startMs }) => startMs));
+    if (child.isKept || op?.outcome !== "ok" || keptOps.has(op)) continue;
+    goneMs = Math.max(goneMs, endOf(ends, op, Infinity) ?? goneMs);
+  }
+  return { beginMs: Math.min(toldMs, goneMs), goneMs };
 }
 
 /** May these values be lost? Answers since when that can have been so. */

@@ -120,10 +120,16 @@ export class Versions {
    * `choices`: which of its `options`, where it is not the first, the likely one.
    */
   join(last: readonly Token[], choices: ReadonlyMap<Token, number> = new Map()): void {
-    const choose = (token: Token, graves: readonly Version[], before: Version): Version => {
+    const choose = (
+      token: Token,
+      graves: readonly Version[],
+      before: Version,
+      may: readonly Version[],
+    ): Version => {
       const likely = newest(graves) ?? before;
-      // The deletions may all have been lost, with what they deleted.
-      const all = new Set([before, this.root, ...graves]);
+      // The deletions may all have been lost, with what they deleted; or one of them only later,
+      // with what came after it, and what it had deleted was there again.
+      const all = new Set([before, this.root, ...graves, ...may]);
       const others = [...all].filter((each) => each !== likely);
       this.options.set(token, 1 + others.length);
       return others[(choices.get(token) ?? 0) - 1] ?? likely;
@@ -137,11 +143,13 @@ export class Versions {
     const isFree = new Set<Version>();
     let before: Version = this.root;
     for (const { first, endMs } of firsts) {
+      // Nothing hangs below itself.
+      const mayBe = (each: Version) => each.earliestMs <= endMs && !isBelow(each, first);
       // Without one, what came before was never deleted: it was lost, and this took its place.
-      const graves = [...isFree].filter((each) =>
-        each.earliestMs <= endMs && !isPassed(each, endMs)
-      );
-      const parent = choose(first.token, graves, before);
+      const graves = [...isFree].filter((each) => mayBe(each) && !isPassed(each, endMs));
+      const may = this.#graves.filter((each) => each.op?.outcome !== "failed" && mayBe(each));
+      const behind = isBelow(before, first) ? this.root : before;
+      const parent = choose(first.token, graves, behind, may);
       isFree.delete(parent);
       parent.isReal = true;
       first.parent = parent;
@@ -152,7 +160,21 @@ export class Versions {
       }
     }
     const graves = [...isFree].filter((each) => !isPassed(each, Infinity));
-    this.#lastAbsent = choose(LAST_ABSENT, graves, before);
+    const may = this.#graves.filter(({ op }) => op?.outcome !== "failed");
+    this.#lastAbsent = choose(LAST_ABSENT, graves, before, may);
+  }
+
+  /**
+   * A deletion that nobody is sure of may have been there, and seen, and lost again with nothing
+   * made behind it: its option 1. `may`: can it be lost?
+   */
+  lose(choices: ReadonlyMap<Token, number>, may: (op: Op) => boolean): void {
+    for (const grave of this.#graves) {
+      const { op, token, isReal } = grave;
+      if (isReal || op === undefined || op.outcome === "failed" || !may(op)) continue;
+      this.options.set(token, 2);
+      grave.isReal = choices.get(token) === 1;
+    }
   }
 
   /** Marks the way to the value at the end. */

@@ -56,7 +56,10 @@ export interface Clock {
   nowMs(): number;
   /** Wall clock, milliseconds since 1970: to show people, never to decide. */
   wallMs(): number;
-  /** Calls `fire` in a later turn, `delayMs` (0 or more) from now or somewhat later. Answers how to call it off. */
+  /**
+   * Calls `fire` in a later turn, `delayMs` (0 or more) from now or somewhat later; of two that are due either may be
+   * the first. Answers how to call it off.
+   */
   after(delayMs: number, fire: () => void): () => void;
 }
 

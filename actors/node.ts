@@ -58,26 +58,19 @@ type Seeds = NonNullable<Identity["seeds"]>;
 
 /** A running node. */
 export class Node implements NodeParts {
+  // What they are stands with NodeParts.
   readonly identity: Identity;
   readonly cluster: Cluster;
   readonly post: Post;
   readonly world: World;
   readonly config: NodeConfig;
-  /** Undefined: the node has no metadata. */
   readonly shards: Shards | undefined;
-  /** Undefined: the node has no databases. */
   readonly data: DataLink | undefined;
-  /** Undefined: the node is to be of a version without public addresses. */
   readonly addresses: Addresses | undefined;
-  /** Undefined: the same, without resources of programs. */
   readonly resources: Resources | undefined;
-  /** Undefined: the node has no event scripts. */
   readonly scripts: Scripts | undefined;
-  /** What monitors are told. */
   readonly monitoring: Monitoring;
-  /** How it is, by its checks and other parts; its notifications. */
   readonly services: NodeServices;
-  /** What operators set while the cluster runs. */
   readonly tunables: Tunables;
   readonly #options: NodeOptions;
   readonly #control: Control;

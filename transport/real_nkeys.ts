@@ -57,7 +57,7 @@ export function signWith(seed: string, bytes: Uint8Array): Uint8Array {
   return sign(null, bytes, privateKeyOf(seed));
 }
 
-/** By the runtime's own cryptography: the library's, in JavaScript, takes 40 to 90 ms where nothing is compiled yet. */
+/** By the runtime: the library, in JavaScript, takes a tenth of a second where nothing is compiled yet. */
 function privateKeyOf(seed: string): KeyObject {
   try {
     // The library knows the form and its checksum.

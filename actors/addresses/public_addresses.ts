@@ -34,7 +34,7 @@ export interface PublicAddress {
   readonly bits: number;
   /** At least one, each once, in the order of the file. */
   readonly interfaces: readonly string[];
-  /** Where it stands; 1 is the first line. */
+  /** Where it stands; 1 is the first line, 0: in no file. */
   readonly line: number;
 }
 

@@ -19,9 +19,7 @@ export function requireInterfaces(interfaces: Interfaces, list: readonly PublicA
   for (const { address, interfaces: wanted, line } of list) {
     if (wanted.some((name) => names.has(name))) continue;
     const none = wanted.length === 1 ? `no interface ${wanted[0]}` : `none of ${wanted.join(", ")}`;
-    throw new CtdbxError(
-      "not_found",
-      `Cannot host ${address} of line ${line} of the list: there is ${none}`,
-    );
+    const where = line === 0 ? "" : ` of line ${line} of the list`;
+    throw new CtdbxError("not_found", `Cannot host ${address}${where}: there is ${none}`);
   }
 }

@@ -175,29 +175,15 @@ function add(node: NodeParts, args: Args): unknown {
   if (addresses.list.some(({ address }) => address === added.address)) {
     throw new CtdbxError("state", `Cannot add ${added.address}: this node has it in its list`);
   }
-  requireInterfaces(addresses, [added], (message) => message.replace(/ of line .*? list/, ""));
+  addresses.backend.requireInterfaces([added]);
   addresses.setList([...addresses.list, added]);
   return rowOf(added);
-}
-
-/** Could these be set here? Throws CtdbxError "not_found", in the words of `say`. */
-function requireInterfaces(
-  { backend }: Addresses,
-  list: readonly PublicAddress[],
-  say: (message: string) => string,
-): void {
-  try {
-    backend.requireInterfaces(list);
-  } catch (error) {
-    if (!(error instanceof CtdbxError)) throw error;
-    throw new CtdbxError(error.code, say(error.message));
-  }
 }
 
 /** A line of a list that came as arguments: its faults are of no line. Throws CtdbxError "state". */
 function readArguments(line: string): readonly PublicAddress[] {
   try {
-    return readPublicAddresses(line, "the arguments");
+    return readPublicAddresses(line, "the arguments").map((one) => ({ ...one, line: 0 }));
   } catch (error) {
     if (!(error instanceof CtdbxError) || error.code !== "config") throw error;
     throw wrong(error.message.replace(/^.*?: line 1: /, ""));
@@ -219,8 +205,13 @@ const rowOf = ({ address, bits, interfaces }: PublicAddress) => ({ address, bits
 
 /** Both files of the configuration. Throws CtdbxError, and nothing of them is in force then. */
 function readFiles(node: NodeParts): [ReturnType<typeof listOf>, ReturnType<typeof homesOf>] {
+  return unchanged(() => [listOf(node), homesOf(node)]);
+}
+
+/** Does what may refuse a new list; it is said then that nothing has changed. Throws CtdbxError "state". */
+function unchanged<Result>(work: () => Result): Result {
   try {
-    return [listOf(node), homesOf(node)];
+    return work();
   } catch (error) {
     if (!(error instanceof CtdbxError)) throw error;
     throw new CtdbxError("state", `${error.message}; the list in force is as it was`);
@@ -239,7 +230,7 @@ function reload(node: NodeParts): unknown {
   };
   // An interface that has gone since must not keep other lines from being changed.
   const news = after.filter((one) => !had?.has(one.address) || isOther(one));
-  requireInterfaces(addresses, news, (message) => `${message}; the list in force is as it was`);
+  unchanged(() => addresses.backend.requireInterfaces(news));
   addresses.homes = homes;
   addresses.setList(after);
   return {

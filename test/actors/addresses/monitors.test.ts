@@ -197,7 +197,7 @@ test.either("a list with a fault: nothing of it is in force, no node starts with
   assert.throws(
     reload,
     (error: unknown) =>
-      error instanceof CtdbxError && error.code === "not_found" &&
+      error instanceof CtdbxError && error.code === "state" &&
       /192\.0\.2\.9 .*no interface eth7; the list in force is as it was$/.test(error.message),
   );
   assert.equal(asked, [["192.0.2.9"]]);

@@ -13,8 +13,10 @@ import { isAlive } from "../transport/real_host.ts";
 
 export { isAlive };
 
-/** How often something is looked at that nobody tells of, ms. */
+/** How soon something is looked at again that nobody tells of, ms; each time a little later, up to the most. */
 const LOOK_MS = 20;
+const LOOK_MAX_MS = 200;
+const LOOK_GROWTH = 1.2;
 
 /** Starts a process that lives on, in a session of its own; its output is added to a file. Answers its id. */
 export function startDetached(command: readonly string[], logPath: string): number {
@@ -61,10 +63,11 @@ export async function until(
   timeoutMs: number,
 ): Promise<boolean> {
   const endMs = performance.now() + timeoutMs;
-  for (;;) {
+  for (let pauseMs = LOOK_MS;; pauseMs = Math.min(pauseMs * LOOK_GROWTH, LOOK_MAX_MS)) {
     if (await done()) return true;
-    if (performance.now() >= endMs) return false;
-    await sleep(LOOK_MS);
+    const leftMs = endMs - performance.now();
+    if (leftMs <= 0) return false;
+    await sleep(Math.min(pauseMs, leftMs));
   }
 }
 

@@ -16,6 +16,8 @@ export interface Case {
   outcome?: "passed" | "failed" | "skipped";
   /** Why it was skipped, or the failure's message and stack. */
   text?: string;
+  /** Wall time, ms. */
+  ms?: number;
 }
 
 /** One test file. */
@@ -80,6 +82,7 @@ export class Ledger {
   readonly watch: Watch;
   readonly #filter: string | undefined;
   readonly #turn: Turn | undefined;
+  readonly #ends: (() => Promise<void>)[] = [];
   #running: Case | undefined;
 
   /** With a `turn`, this is one of two runs that share the work: test/limit.ts and test/suite.ts say which. */
@@ -159,6 +162,22 @@ export class Ledger {
     if (this.#running === undefined) return this.fail("", "outside any test", cause);
     this.#running.outcome = "failed";
     this.#running.text = errorText(cause);
+  }
+
+  /** Has something done after the last file. */
+  atEnd(work: () => Promise<void>): void {
+    this.#ends.push(work);
+  }
+
+  /** Does it; what fails is the last file's. */
+  async end(): Promise<void> {
+    for (const work of this.#ends.splice(0)) {
+      try {
+        await work();
+      } catch (error) {
+        this.fail("", "at the end", error);
+      }
+    }
   }
 
   /** Marks the test that is running, for stray(). */

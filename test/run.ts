@@ -1,7 +1,7 @@
 /**
  * The test runner: one process per runtime, the same files on both.
  *
- *   bun test/run.ts [--only KIND,...] [--part I/N] [--name TEXT] [--shared] [--totals FILE] [PATHS...]
+ *   bun test/run.ts [--only KIND,...] [--part I/N] [--name TEXT] [--shared] [--times] [--totals FILE] [PATHS...]
  *   deno run -A test/run.ts ...
  *
  * KIND: unit (all but the next ones), live, swarm, torture. --name: text in path, suite or test name.
@@ -9,6 +9,7 @@
  * times as JSON.
  * Processes that live tests start run from a folder (build/folder.ts), unless CTDBX_PROGRAM names another program.
  * --shared: another runtime runs the same files, and what `test.either` and `share` name is divided between the two.
+ * --times: names the tests that took longer than a second.
  * The last line is `N passed, N failed`; exit code 1 when anything failed or nothing ran.
  *
  * Does NOT promise: separation of files; they share one process, so that the pinned Memory is
@@ -28,12 +29,16 @@ const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 /** Folders of test/ that are a kind of their own; everything else is "unit". */
 const KINDS = ["live", "swarm", "torture", "long"];
 
+/** What --times names took longer, ms. */
+const LONG_MS = 1000;
+
 interface Arguments {
   only: string[];
   /** Which of how many parts, from 0. */
   part: { readonly index: number; readonly of: number };
   name: string | undefined;
   isShared: boolean;
+  tellsTimes: boolean;
   totals: string | undefined;
   paths: string[];
 }
@@ -78,7 +83,9 @@ async function main(): Promise<number> {
     times.set(path, ms);
     // With a name filter, files without a match say nothing.
     if (record.cases.length + record.elsewhere > 0) report(record, ms, process.cpuUsage(cpu));
+    if (args.tellsTimes) tellTimes(record);
   }
+  await ledger.end();
   const totals = sum(ledger.files.map((file) => countCases(file.cases)));
   if (totals.passed + totals.failed + totals.skipped === 0) {
     console.log("No test matches");
@@ -98,6 +105,7 @@ function parse(words: string[]): Arguments {
     part: { index: 0, of: 1 },
     name: undefined,
     isShared: false,
+    tellsTimes: false,
     totals: undefined,
     paths: [],
   };
@@ -112,6 +120,7 @@ function parse(words: string[]): Arguments {
     else if (word === "--part") args.part = parsePart(value(word));
     else if (word === "--name") args.name = value(word);
     else if (word === "--shared") args.isShared = true;
+    else if (word === "--times") args.tellsTimes = true;
     else if (word === "--totals") args.totals = value(word);
     else if (word.startsWith("--")) throw new TypeError(`Unknown option ${word}`);
     else args.paths.push(word);
@@ -183,6 +192,14 @@ function report(record: FileRecord, ms: number, cpu: NodeJS.CpuUsage): void {
   for (const entry of record.cases) {
     if (entry.outcome === "failed") console.log(indent(`FAILED ${title(entry)}\n${entry.text}`));
     if (entry.outcome === "skipped") console.log(`     skipped ${title(entry)}: ${entry.text}`);
+  }
+}
+
+/** The tests that took longest, in their order. */
+function tellTimes(record: FileRecord): void {
+  for (const entry of record.cases) {
+    const { ms = 0 } = entry;
+    if (ms > LONG_MS) console.log(`     ${(ms / 1000).toFixed(1).padStart(5)} s  ${title(entry)}`);
   }
 }
 

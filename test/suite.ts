@@ -109,6 +109,7 @@ async function runTest<T>(
   context: T,
 ): Promise<void> {
   ledger.running(entry);
+  const startMs = performance.now();
   try {
     await inTime(ledger, `${entry.suite}: ${entry.name}`, callback, context);
     // A stray rejection may have failed it already.
@@ -117,6 +118,7 @@ async function runTest<T>(
     if (error instanceof Skip) settle(entry, "skipped", error.message);
     else settle(entry, "failed", errorText(error));
   } finally {
+    entry.ms = performance.now() - startMs;
     ledger.running(undefined);
   }
 }

@@ -12,7 +12,7 @@
 
 import { randomBytes } from "node:crypto";
 import { dirname, resolve } from "node:path";
-import { type Command, Option } from "commander";
+import { type Command, InvalidArgumentError, Option } from "commander";
 import type { Cluster } from "../../actors/client/types.ts";
 import { VALUE_MAX } from "../../transport/wire/limits.ts";
 import { transactionLoop } from "../commit_bench.ts";
@@ -37,7 +37,7 @@ import { type SignalWait, signalWait } from "../until_signal.ts";
 import { object, type RowOf } from "../result.ts";
 import { int, num, text } from "../schema.ts";
 import type { CommandWorld } from "../world.ts";
-import { whole } from "../world.ts";
+import { seconds as secondsOf, whole } from "../world.ts";
 import { Asked, askedHome } from "./asking.ts";
 
 const TYPES = ["persistent", "replicated"] as const;
@@ -92,12 +92,19 @@ const WORKLOADS: readonly (readonly [string, string, Workload, Partial<BenchFlag
   ],
 ];
 
+/** A parser of --seconds for commander. */
+function howLong(text: string): number {
+  const value = secondsOf(text);
+  if (value >= 0.1 && value <= 3600) return value;
+  throw new InvalidArgumentError("Must be seconds, from 0.1 to 3600, as 10 or 0.5.");
+}
+
 /** Adds them to `ctdbx bench`. */
 export function addRecordBenches(bench: Command, world: CommandWorld): void {
   for (const [name, about, work, usual] of WORKLOADS) {
     const { clients, records, type } = usual;
     const command = bench.command(name).description(`${about}; on the running cluster`)
-      .option("--seconds <seconds>", "how long", whole(1, 3600), 3)
+      .option("--seconds <seconds>", "how long, from 0.1 to 3600", howLong, 3)
       .option("--bytes <bytes>", "of a value, or a message", whole(8, VALUE_MAX), 100);
     if (name === "fetch" || clients !== undefined) {
       command.option("--clients <count>", "programs at each node", whole(1, 256), clients ?? 1);

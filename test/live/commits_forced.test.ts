@@ -31,7 +31,7 @@ const test = sharedSuite<Context>("a primary by force");
 const STEP_MS = 240_000;
 
 test.before(limit(STEP_MS, async (context) => {
-  context.dev = await DevCluster.up(3);
+  context.dev = await DevCluster.borrow(3);
 }));
 test.after(limit(STEP_MS, async ({ dev }) => {
   await dev?.down();

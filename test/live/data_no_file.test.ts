@@ -38,6 +38,7 @@ test(
         const rows = await dev.json<readonly StatusRow[]>("db status", 1);
         return rows.every(({ why }) => why == null) && (await dev.node(1)).condition === "ok";
       });
+      await dev.ok("daemon start", 2);
     })),
 );
 

@@ -23,9 +23,9 @@ export class DataRig {
     this.dev = dev;
   }
 
-  /** Starts nodes; skips the test when there is no nats-server. */
+  /** With nodes; skips the test when there is no nats-server. */
   static async up(nodes = 3): Promise<DataRig> {
-    return new DataRig(await DevCluster.up(nodes));
+    return new DataRig(await DevCluster.borrow(nodes));
   }
 
   home(node: number): string {
@@ -55,7 +55,7 @@ export class DataRig {
   async down(): Promise<void> {
     for (const peer of this.#peers) await peer.kill();
     for (const cluster of this.#clusters) await cluster.close();
-    await this.dev.down();
+    await this.dev.giveBack();
   }
 }
 

@@ -27,11 +27,11 @@ const test = sharedSuite<Context>("live db_cli");
 const UTF8 = new TextEncoder();
 
 test.before(limit(60_000, async (context) => {
-  context.dev = await DevCluster.up(3);
+  context.dev = await DevCluster.borrow(3);
   context.folder = mkdtempSync(join(tmpdir(), "ctdbx-db-cli-"));
 }));
 test.after(limit(60_000, async ({ dev, folder }) => {
-  await dev?.down();
+  await dev?.giveBack();
   rmSync(folder, { recursive: true, force: true });
 }));
 

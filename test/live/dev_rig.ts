@@ -21,6 +21,7 @@ import { run } from "../../cli/run.ts";
 import { RealClock } from "../../transport/real_clock.ts";
 import { RealImageStore } from "../../transport/real_image.ts";
 import { capture } from "../cli/capture.ts";
+import { runningLedger } from "../ledger.ts";
 import { tool } from "../tools.ts";
 
 /** What a command did. */
@@ -57,6 +58,9 @@ export function dataOf<T>(out: string): T {
   return JSON.parse(out).data as T;
 }
 
+/** What files of this process have given back, by their nodes. */
+const SPARE = new Map<number, DevCluster>();
+
 /** One cluster in a folder of its own. */
 export class DevCluster {
   readonly home: string;
@@ -79,6 +83,44 @@ export class DevCluster {
       throw new Error(`dev up: ${outcome.err}`);
     }
     return dev;
+  }
+
+  /** One that a file before this one has given back, or a new one. Nothing of the former is in it but its history. */
+  static async borrow(nodes: number): Promise<DevCluster> {
+    const dev = SPARE.get(nodes);
+    SPARE.delete(nodes);
+    if (dev === undefined) return await DevCluster.up(nodes);
+    if (await dev.#isTidy()) return dev;
+    await dev.down();
+    return await DevCluster.up(nodes);
+  }
+
+  /** For the next file that borrows; ends it where nobody would, or when it is not as it was made. */
+  async giveBack(): Promise<void> {
+    const ledger = runningLedger();
+    if (ledger === undefined || SPARE.has(this.nodes) || !(await this.#isTidy())) {
+      return await this.down();
+    }
+    SPARE.set(this.nodes, this);
+    ledger.atEnd(async () => {
+      if (SPARE.get(this.nodes) !== this) return;
+      SPARE.delete(this.nodes);
+      await this.down();
+    });
+  }
+
+  /** Are all nodes well, without databases, and as they were set? Databases are removed first. */
+  async #isTidy(): Promise<boolean> {
+    try {
+      await this.well();
+      for (const { name } of await this.json<{ name: string }[]>("db ls")) {
+        await this.ok(["db", "detach", name, "--yes", "--wait"]);
+      }
+      for (let index = 0; index < this.nodes; index++) await this.ok("db trash empty --yes", index);
+      return (await this.json<object[]>("tunable diff")).length === 0;
+    } catch {
+      return false;
+    }
   }
 
   paths(index: number): NodePaths {

@@ -20,7 +20,7 @@ const test = sharedSuite<Context>("live exit codes");
 const seen = new Set<ExitCode>();
 
 test.before(limit(60_000, async (context) => {
-  context.dev = await DevCluster.up(3);
+  context.dev = await DevCluster.borrow(3);
   context.folder = mkdtempSync(join(tmpdir(), "ctdbx-exits-"));
 }));
 test.after(limit(60_000, async ({ dev, folder }) => {

@@ -37,7 +37,7 @@ const JUDGED = 'exec 9>>"$0.judge"; flock -n 9 || echo two >>"$0"; ' +
   'echo "$CTDBX_LOCK_TOKEN $$" >>"$0"; exec sleep "$1"';
 
 test.before(limit(STEP_MS, async (context) => {
-  context.dev = await DevCluster.up(3);
+  context.dev = await DevCluster.borrow(3);
 }));
 test.before.each((context) => {
   context.folder = mkdtempSync(join(tmpdir(), "ctdbx-locks-"));
@@ -50,7 +50,7 @@ test.after.each(async ({ running, folder }) => {
   rmSync(folder, { recursive: true, force: true });
 });
 test.after(limit(STEP_MS, async ({ dev }) => {
-  await dev?.down();
+  await dev?.giveBack();
 }));
 
 /** A command at a node as a process of its own, that runs a judged sleep. */

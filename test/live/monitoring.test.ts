@@ -29,7 +29,7 @@ interface Context {
 const test = sharedSuite<Context>("live monitoring");
 
 test.before(limit(60_000, async (context) => {
-  context.dev = await DevCluster.up(3);
+  context.dev = await DevCluster.borrow(3);
   context.client = await ForeignClient.of(context.dev.port, "dev", keyOf(context.dev));
 }));
 test.after(limit(60_000, async ({ dev, client }) => {

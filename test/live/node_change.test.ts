@@ -24,9 +24,9 @@ interface Changed {
 const test = sharedSuite<Context>("live node commands");
 
 test.before(limit(60_000, async (context) => {
-  context.dev = await DevCluster.up(3);
+  context.dev = await DevCluster.borrow(3);
 }));
-test.after(limit(60_000, async ({ dev }) => await dev?.down()));
+test.after(limit(60_000, async ({ dev }) => await dev?.giveBack()));
 
 /** Runs a command as JSON and holds it against its schema. */
 async function data<T>(dev: DevCluster, words: string, exit: number = 0): Promise<T> {

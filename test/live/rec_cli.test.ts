@@ -32,7 +32,7 @@ interface Where {
 const test = sharedSuite<Context>("live rec_cli");
 
 test.before(limit(60_000, async (context) => {
-  context.dev = await DevCluster.up(3);
+  context.dev = await DevCluster.borrow(3);
   await context.dev.ok("db attach d --wait");
 }));
 test.before.each((context) => {
@@ -42,7 +42,7 @@ test.after.each(async ({ running }) => {
   for (const one of running) await one.end();
 });
 test.after(limit(60_000, async ({ dev }) => {
-  await dev?.down();
+  await dev?.giveBack();
 }));
 
 /** A command at a node as a process of its own. */
@@ -203,7 +203,7 @@ test("over NATS alone, with the key of a client", async ({ dev }) => {
 test(
   "short benches run, remove their database, and say what they measured",
   limit(90_000, async ({ dev }) => {
-    const small = ["--seconds", "1", "--home", dev.home, "-o", "json"];
+    const small = ["--seconds", "0.2", "--home", dev.home, "-o", "json"];
     for (const name of ["fetch", "ring", "hot", "messages", "traverse"]) {
       const records = ["fetch", "traverse"].includes(name) ? ["--records", "200"] : [];
       const { exit, out, err } = await command(["bench", name, ...records, ...small]);

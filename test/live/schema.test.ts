@@ -34,7 +34,7 @@ const LOOKS = PARTS.filter(({ options, usage }) =>
 ).map(({ words }) => words).filter((words) => words !== "cluster wait");
 
 test.before(limit(60_000, async (context) => {
-  context.dev = await DevCluster.up(3);
+  context.dev = await DevCluster.borrow(3);
   await context.dev.ok("db attach records --wait");
   context.folder = mkdtempSync(join(tmpdir(), "ctdbx-schema-"));
 }));
@@ -232,8 +232,8 @@ test(
     await good(words("msg send all 5 text"));
     assert.is((await checked(words("msg exists --srvid 5"))).exit, 3);
     await good(words("msg listen 5 --timeout 0.1"));
-    await good(words("bench fetch --seconds 1 --records 10"));
-    await good(words("bench transactions --seconds 1 --clients 1"));
+    await good(words("bench fetch --seconds 0.2 --records 10"));
+    await good(words("bench transactions --seconds 0.2 --clients 1"));
     await good(words("rec del records key"));
     assert.is((await checked(words("rec get records key"))).exit, 3);
     assert.is((await checked(words("rec get none key"))).exit, 3);

@@ -42,7 +42,7 @@ const WAIT_MS = 20_000;
 const test = sharedSuite<Context>("live tunable_cli");
 
 test.before(limit(60_000, async (context) => {
-  context.dev = await DevCluster.up(3);
+  context.dev = await DevCluster.borrow(3);
   // The scope is there when its first record can be read everywhere.
   const isThere = await until(async () => {
     const all = await Promise.all([0, 1, 2].map((n) => history(context.dev, n)));
@@ -50,7 +50,7 @@ test.before(limit(60_000, async (context) => {
   }, WAIT_MS);
   assert.ok(isThere, "the metadata are there");
 }));
-test.after(limit(60_000, async ({ dev }) => await dev?.down()));
+test.after(limit(60_000, async ({ dev }) => await dev?.giveBack()));
 
 async function history(dev: DevCluster, n: number): Promise<readonly unknown[] | undefined> {
   return await askOnce(dev.paths(n), "tunable history").catch(() => undefined) as unknown[];

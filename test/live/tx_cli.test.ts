@@ -38,11 +38,11 @@ const ROUNDS = 8;
 const text = (value: Uint8Array | undefined): string => new TextDecoder().decode(value);
 
 test.before(limit(STEP_MS, async (context) => {
-  context.dev = await DevCluster.up(3);
+  context.dev = await DevCluster.borrow(3);
   context.folder = mkdtempSync(join(tmpdir(), "ctdbx-tx-"));
 }));
 test.after(limit(STEP_MS, async ({ dev, folder }) => {
-  await dev?.down();
+  await dev?.giveBack();
   rmSync(folder, { recursive: true, force: true });
 }));
 

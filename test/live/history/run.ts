@@ -8,7 +8,7 @@
  * Does NOT promise: that faults hit operations; `least` says how many must have been done.
  */
 
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import * as assert from "uvu/assert";
@@ -31,7 +31,7 @@ const DATABASE = "history";
 /** Until all nodes are well again, s: other tests run beside this one. */
 const WELL_S = 60;
 /** A run leaves the machine to the tests beside it most of the time; it still does hundreds of operations a second. */
-const PAUSE_MS = 15;
+const PAUSE_MS = 40;
 const MIX: Mix = { read: 35, append: 15, delete: 3, lock: 7 };
 
 /** What a run is made of. */
@@ -88,8 +88,7 @@ export class Run {
     this.dev = dev;
     this.#options = options;
     this.keys = Array.from({ length: options.keys ?? 12 }, (_, index) => `key ${index}`);
-    this.#logs = join(dev.home, "logs");
-    mkdirSync(this.#logs);
+    this.#logs = mkdtempSync(join(dev.home, "logs-"));
     this.lives = new Lives(dev);
   }
 
@@ -290,7 +289,9 @@ export class Run {
   async end(): Promise<void> {
     this.lives.stop();
     for (const { peer } of this.#programs) await peer.kill();
-    await this.dev.down();
+    const isChanged = this.#options.configure !== undefined || this.#options.proxies === true;
+    if (isChanged) await this.dev.down();
+    else await this.dev.giveBack();
     for (const proxy of this.proxies) await proxy.close();
   }
 }
@@ -309,7 +310,7 @@ export async function withRun(
   options: RunOptions,
   work: (run: Run) => Promise<void>,
 ): Promise<RunResult> {
-  const dev = await DevCluster.up(options.nodes ?? 3);
+  const dev = await DevCluster.borrow(options.nodes ?? 3);
   const run = new Run(dev, options);
   try {
     if (options.proxies === true) await run.link();

@@ -65,47 +65,53 @@ async function work(table: RecordTable, node: number, count: number): Promise<nu
   return added;
 }
 
+/** What it costs on a world that stands, which is quiet. */
+export async function rowOf(world: OurWorld, scale: Scale): Promise<ScalingRow> {
+  const { nodes } = world;
+  const clients = await Promise.all(
+    Array.from({ length: nodes }, (_, pnn) => world.client(pnn)),
+  );
+  const tables = await Promise.all(clients.map((client) => client.attach(DATABASE)));
+  const warm = await Promise.all(tables.map((table, pnn) => work(table, pnn, OPERATIONS.small)));
+  const cost = async (run: () => Promise<unknown>) => {
+    const [cpuMs, sent, startMs] = [world.cpuMs(), await world.messages(), performance.now()];
+    await run();
+    const seconds = (performance.now() - startMs) / 1000;
+    // Until the daemons know of all that their threads have sent.
+    await sleep(IDLE_MS.small);
+    const all = (performance.now() - startMs) / 1000;
+    return { cpuMs: world.cpuMs() - cpuMs, sent: await world.messages() - sent, seconds, all };
+  };
+  await sleep(IDLE_MS.small);
+  const idle = await cost(() => sleep(IDLE_MS[scale]));
+  let added = 0;
+  const busy = await cost(async () => {
+    const all = tables.map((table, pnn) => work(table, pnn, OPERATIONS[scale]));
+    for (const each of await Promise.all(all)) added += each;
+  });
+  const sums: number[] = [];
+  await tables[0]?.traverse((_key, value) => void sums.push(counterOf(value)));
+  const sum = (all: readonly number[]) => all.reduce((one, other) => one + other, 0);
+  mustBe("the sum of all counters", sum(sums), sum(warm) + added);
+  const operations = nodes * OPERATIONS[scale];
+  const beside = busy.all / idle.all;
+  for (const client of clients) client.close();
+  return {
+    nodes,
+    operations,
+    perSecond: operations / busy.seconds,
+    messagesPerOperation: (busy.sent - idle.sent * beside) / operations,
+    cpuUsPerOperation: 1000 * (busy.cpuMs - idle.cpuMs * beside) / operations,
+    idleMessagesPerSecond: idle.sent / idle.all,
+    idleCores: idle.cpuMs / 1000 / idle.all,
+    hash: hashOf(sums.sort((one, other) => one - other)),
+  };
+}
+
 async function row(nodes: number, scale: Scale): Promise<ScalingRow> {
   const world = await OurWorld.start(nodes);
   try {
-    const clients = await Promise.all(
-      Array.from({ length: nodes }, (_, pnn) => world.client(pnn)),
-    );
-    const tables = await Promise.all(clients.map((client) => client.attach(DATABASE)));
-    const warm = await Promise.all(tables.map((table, pnn) => work(table, pnn, OPERATIONS.small)));
-    const cost = async (run: () => Promise<unknown>) => {
-      const [cpuMs, sent, startMs] = [world.cpuMs(), await world.messages(), performance.now()];
-      await run();
-      const seconds = (performance.now() - startMs) / 1000;
-      // Until the daemons know of all that their threads have sent.
-      await sleep(IDLE_MS.small);
-      const all = (performance.now() - startMs) / 1000;
-      return { cpuMs: world.cpuMs() - cpuMs, sent: await world.messages() - sent, seconds, all };
-    };
-    await sleep(IDLE_MS.small);
-    const idle = await cost(() => sleep(IDLE_MS[scale]));
-    let added = 0;
-    const busy = await cost(async () => {
-      const all = tables.map((table, pnn) => work(table, pnn, OPERATIONS[scale]));
-      for (const each of await Promise.all(all)) added += each;
-    });
-    const sums: number[] = [];
-    await tables[0]?.traverse((_key, value) => void sums.push(counterOf(value)));
-    const sum = (all: readonly number[]) => all.reduce((one, other) => one + other, 0);
-    mustBe("the sum of all counters", sum(sums), sum(warm) + added);
-    const operations = nodes * OPERATIONS[scale];
-    const beside = busy.all / idle.all;
-    for (const client of clients) client.close();
-    return {
-      nodes,
-      operations,
-      perSecond: operations / busy.seconds,
-      messagesPerOperation: (busy.sent - idle.sent * beside) / operations,
-      cpuUsPerOperation: 1000 * (busy.cpuMs - idle.cpuMs * beside) / operations,
-      idleMessagesPerSecond: idle.sent / idle.all,
-      idleCores: idle.cpuMs / 1000 / idle.all,
-      hash: hashOf(sums.sort((one, other) => one - other)),
-    };
+    return await rowOf(world, scale);
   } finally {
     await world.end();
   }

@@ -15,9 +15,18 @@ import { command, dataOf, eventually, kill, processesOf } from "./dev_rig.ts";
 import { freePorts, NatsRig } from "./nats.ts";
 import { ctdbx, Process } from "./process.ts";
 
+/** A daemon that finds no NATS at its port. */
+interface Waiting {
+  readonly home: DaemonHome;
+  readonly port: number;
+  readonly daemon: Process;
+}
+
 interface Context {
   homes: DaemonHome[];
   rig: NatsRig;
+  /** One for all tests that want no more, once it runs. */
+  waiting: Waiting | undefined;
 }
 
 const test = suite<Context>("live daemon");
@@ -29,15 +38,36 @@ test.before((context) => {
 test.after.each(async ({ homes }) => {
   for (const home of homes.splice(0)) await home.end();
 });
-test.after(async ({ rig }) => await rig.end());
+test.after(async ({ rig, waiting }) => {
+  await waiting?.home.end();
+  await rig.end();
+});
 
 /** A node of a cluster of its own, and a port that nobody listens on. */
-async function member({ homes }: Context): Promise<{ home: DaemonHome; port: number }> {
+async function configured(): Promise<{ home: DaemonHome; port: number }> {
   const home = await DaemonHome.member();
-  homes.push(home);
   const [port = 0] = await freePorts(1);
   home.configure(port);
   return { home, port };
+}
+
+/** The same, removed after the test. */
+async function member({ homes }: Context): Promise<{ home: DaemonHome; port: number }> {
+  const made = await configured();
+  homes.push(made.home);
+  return made;
+}
+
+/** A daemon that answers, and waits for NATS. */
+async function waiting(context: Context): Promise<Waiting> {
+  if (context.waiting === undefined) {
+    const made = await configured();
+    const daemon = ctdbx(["daemon", "run", "--home", made.home.home]);
+    context.waiting = { ...made, daemon };
+  }
+  const { home } = context.waiting;
+  await eventually("it answers", async () => (await home.run("node ping n0")).exit === 0);
+  return context.waiting;
 }
 
 async function statusOf(home: DaemonHome): Promise<Record<string, unknown>> {
@@ -77,26 +107,62 @@ test(
 );
 
 test(
+  "a second daemon for a home is refused and touches nothing",
+  limit(60_000, async (context) => {
+    const { home } = await waiting(context);
+    const meta = readFileSync(join(home.paths.state, "node.id"));
+    rmSync(join(home.paths.state, "node.id"));
+    const second = ctdbx(["daemon", "run", "--home", home.home]);
+    assert.is(await second.ended, 4, second.err);
+    assert.match(second.err, "somebody listens there");
+    assert.not.ok(existsSync(join(home.paths.state, "node.id")));
+    writeFileSync(join(home.paths.state, "node.id"), meta);
+    assert.is((await home.run("node ping n0")).exit, 0);
+  }),
+);
+
+test(
+  "a user who is not the owner cannot ask the daemon",
+  limit(60_000, async (context) => {
+    if (process.getuid?.() !== 0) skip("only root can become another user");
+    const { home } = await waiting(context);
+    // Even when the folders above are open to all, the socket is not.
+    for (const folder of [join(home.home, ".."), home.home, home.paths.run]) {
+      chmodSync(folder, 0o755);
+    }
+    chmodSync(home.paths.config, 0o644);
+    const [runtime] = program();
+    // The program's files may be closed to others; so it begins as root, and drops what it is.
+    const code = `const { default: self } = await import("node:process");
+      self.setgid(65534);
+      self.setuid(65534);
+      const { connect } = await import("node:net");
+      const socket = connect(${JSON.stringify(home.paths.socket)});
+      socket.on("connect", () => self.exit(console.log("connected") ?? 0));
+      socket.on("error", (error) => self.exit(console.log(error.code) ?? 0));`;
+    const words = [runtime.includes("deno") ? "eval" : "-e", code];
+    const result = spawnSync(runtime, words, { encoding: "utf8" });
+    assert.match(result.stdout, "EACCES", result.stderr);
+  }),
+);
+
+// The last one with this daemon.
+test(
   "without NATS it says so, tries on, and serves nothing; then NATS comes",
   limit(60_000, async (context) => {
-    const { home, port } = await member(context);
-    const daemon = ctdbx(["daemon", "run", "--home", home.home]);
-    try {
-      await eventually("the complaint", () => /NATS does not answer at 127/.test(daemon.err));
-      const status = await statusOf(home);
-      assert.equal([status["serving"], status["bus"]], [false, "disconnected"]);
-      const health = await home.run("cluster health");
-      assert.is(health.exit, 8);
-      assert.match(health.out, "this node is not connected to NATS");
-      assert.is((await home.run("leader show")).exit, 6);
-      await context.rig.server({ client: { port } });
-      await serves(home);
-      daemon.signal("SIGTERM");
-      assert.is(await daemon.ended, 0, daemon.err);
-      assert.not.ok(existsSync(home.paths.socket));
-    } finally {
-      await daemon.end();
-    }
+    const { home, port, daemon } = await waiting(context);
+    await eventually("the complaint", () => /NATS does not answer at 127/.test(daemon.err));
+    const status = await statusOf(home);
+    assert.equal([status["serving"], status["bus"]], [false, "disconnected"]);
+    const health = await home.run("cluster health");
+    assert.is(health.exit, 8);
+    assert.match(health.out, "this node is not connected to NATS");
+    assert.is((await home.run("leader show")).exit, 6);
+    await context.rig.server({ client: { port } });
+    await serves(home);
+    daemon.signal("SIGTERM");
+    assert.is(await daemon.ended, 0, daemon.err);
+    assert.not.ok(existsSync(home.paths.socket));
   }),
 );
 
@@ -146,30 +212,6 @@ test("no configuration at all: exit 3; a home that is too long for a socket: exi
   assert.match(long.err, "the path of a socket has 107 bytes at most");
 });
 
-test(
-  "a second daemon for a home is refused and touches nothing",
-  limit(60_000, async (context) => {
-    const { home } = await member(context);
-    const first = ctdbx(["daemon", "run", "--home", home.home]);
-    try {
-      await eventually(
-        "the first answers",
-        async () => (await home.run("node ping n0")).exit === 0,
-      );
-      const meta = readFileSync(join(home.paths.state, "node.id"));
-      rmSync(join(home.paths.state, "node.id"));
-      const second = ctdbx(["daemon", "run", "--home", home.home]);
-      assert.is(await second.ended, 4, second.err);
-      assert.match(second.err, "somebody listens there");
-      assert.not.ok(existsSync(join(home.paths.state, "node.id")));
-      writeFileSync(join(home.paths.state, "node.id"), meta);
-      assert.is((await home.run("node ping n0")).exit, 0);
-    } finally {
-      await first.end();
-    }
-  }),
-);
-
 test("what stands where the socket must be is not removed when it is no socket", async (context) => {
   const { home } = await member(context);
   mkdirSync(home.paths.run, { recursive: true });
@@ -201,37 +243,6 @@ test(
     await serves(home);
     assert.is((await home.run("daemon stop")).exit, 0);
     await eventually("nothing is left", () => processesOf(home.home).length === 0);
-  }),
-);
-
-test(
-  "a user who is not the owner cannot ask the daemon",
-  limit(60_000, async (context) => {
-    if (process.getuid?.() !== 0) skip("only root can become another user");
-    const { home } = await member(context);
-    const daemon = ctdbx(["daemon", "run", "--home", home.home]);
-    try {
-      await eventually("it answers", async () => (await home.run("node ping n0")).exit === 0);
-      // Even when the folders above are open to all, the socket is not.
-      for (const folder of [join(home.home, ".."), home.home, home.paths.run]) {
-        chmodSync(folder, 0o755);
-      }
-      chmodSync(home.paths.config, 0o644);
-      const [runtime] = program();
-      // The program's files may be closed to others; so it begins as root, and drops what it is.
-      const code = `const { default: self } = await import("node:process");
-        self.setgid(65534);
-        self.setuid(65534);
-        const { connect } = await import("node:net");
-        const socket = connect(${JSON.stringify(home.paths.socket)});
-        socket.on("connect", () => self.exit(console.log("connected") ?? 0));
-        socket.on("error", (error) => self.exit(console.log(error.code) ?? 0));`;
-      const words = [runtime.includes("deno") ? "eval" : "-e", code];
-      const result = spawnSync(runtime, words, { encoding: "utf8" });
-      assert.match(result.stdout, "EACCES", result.stderr);
-    } finally {
-      await daemon.end();
-    }
   }),
 );
 

@@ -1,30 +1,53 @@
 /**
- * The benchmarks of records on ctdbx itself, small: each workload gives the result that it must, and its row. Those
- * that take long even when they are small are left to `npm run bench -- volatile --small`.
+ * The benchmarks of records and of transactions on ctdbx itself, small, on one cluster: each workload gives the result
+ * that it must, what it costs is counted, and the table of bars holds it against figures of another. Those that take
+ * long even when they are small are left to `npm run bench -- volatile --small`.
  */
 
-import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { type CommitWish, NAMES, runCommits } from "../bench/commits.ts";
+import { commitBars } from "../bench/commits/bars.ts";
+import { catchUp } from "../bench/commits/catch_up.ts";
+import { measureDisk } from "../bench/commits/disk_floor.ts";
+import { OurCommits } from "../bench/commits/ours.ts";
 import { lineOf, runWorkloads, WORKLOADS } from "../bench/peer_records.ts";
-import { scaling } from "../bench/scaling.ts";
+import { rowOf, type ScalingRow } from "../bench/scaling.ts";
 import { barRows } from "../bench/workloads/bars.ts";
 import { measureFloor } from "../bench/workloads/floor.ts";
 import { measureRings } from "../bench/workloads/floor_ring.ts";
 import { OurWorld } from "../bench/workloads/our_world.ts";
-import { limit, skip } from "../limit.ts";
-import { tool } from "../tools.ts";
+import { limit } from "../limit.ts";
+import { sharedSuite } from "../suite.ts";
+import { DevCluster } from "./dev_rig.ts";
 
-const test = suite("benchmarks of clustered records");
+interface Context {
+  dev: DevCluster | undefined;
+}
+
+const test = sharedSuite<Context>("benchmarks on three nodes", { dev: undefined });
 const LONG: readonly string[] = ["fetch-loop", "hot-mix", "vacuum", "traverse", "recovery"];
 
+/** What the row of a cluster must say; `hash` is of its results. */
+function isRow({ nodes, hash, messagesPerOperation }: ScalingRow, wanted: string): void {
+  assert.is(`${nodes} ${hash}`, wanted);
+  if (nodes > 1) assert.ok(messagesPerOperation > 0, `${messagesPerOperation} messages`);
+  else assert.ok(Math.abs(messagesPerOperation) < 0.05, "one node sends nothing");
+}
+
+test.after(limit(60_000, ({ dev }) => dev?.down()));
+
+/** The cluster of three nodes; skips the test when there is no nats-server. */
+async function cluster(context: Context): Promise<DevCluster> {
+  return context.dev ??= await DevCluster.up(3);
+}
+
 test(
-  "the workloads run on three nodes, and results are right",
-  limit(180_000, async () => {
-    tool("nats-server");
-    if ("Deno" in globalThis) skip("on Bun only: it takes 30 s, and the library is tested on both");
+  "records: the scaling row and the workloads, whose results are right",
+  limit(180_000, async (context) => {
     const floor = await measureFloor("small");
-    const world = await OurWorld.start();
+    const world = await OurWorld.of(await cluster(context));
     try {
+      isRow(await rowOf(world, "small"), "3 02f24dea4a8edd19");
       const chosen = WORKLOADS.filter(({ name }) => !LONG.includes(name));
       const { figures, failed } = await runWorkloads(world, chosen, "small", floor, () => {});
       assert.equal(failed, []);
@@ -50,26 +73,64 @@ test(
       const rates = rows.filter(({ what }) => what.includes(": rate"));
       assert.ok(rates.every(({ ratio, isMet }) => ratio === 1 && isMet === false));
     } finally {
+      world.leave();
+    }
+  }),
+);
+
+// The last on this cluster, which it ends.
+test(
+  "transactions: the workloads' results are right, and syncs are counted",
+  limit(180_000, async (context) => {
+    // The last one needs no real node.
+    const names = NAMES.filter((name) => name !== "catch-up");
+    const wish: CommitWish = { names, scale: "small", seconds: 0.3, peerKeys: 0 };
+    const { figures, failed } = await runCommits(
+      async () => OurCommits.of(await cluster(context)),
+      wish,
+    );
+    assert.equal(failed, []);
+    assert.equal(figures.map(({ workload, what, hash }) => `${workload}, ${what} ${hash}`), [
+      "transactions persistent, 1 client 4df9a4919fd67113",
+      "transactions persistent, 4 clients 3bb12ad9f66a8622",
+      "transactions replicated, 1 client 9bf31de2dcec9717",
+      "transactions replicated, 4 clients b40516bb209245de",
+      "large transaction, 10 keys, persistent f5cefa79f8a1842a",
+      "large transaction, 300 keys, persistent d088e69b50c8953b",
+      "glock, 1 client 3a5641b6a1d78e32",
+      "glock, 3 nodes that want it 98c220fe8917f4ba",
+      "failover, primary killed, persistent, 8 clients d127a8c84b64c9c3",
+      "behind, 1 % of 2.00 MB missed 5e92d9343255d95d",
+    ]);
+    const [one, , memory] = figures;
+    // Each of three copies syncs its log for each entry; the file's syncs come on top, shared by many.
+    assert.ok((one?.more["syncsEach"] ?? 0) >= 3, JSON.stringify(one?.more));
+    assert.is(memory?.more["syncsEach"], 0);
+    const rows = commitBars(figures, figures);
+    assert.equal(rows.map(({ isMet }) => isMet), [false, false, true, false]);
+    const disk = await measureDisk(0.1);
+    assert.ok(disk.perSecond > 0 && disk.threePerSecond > 0);
+  }),
+);
+
+test(
+  "the scaling row of one node: it sends nothing",
+  limit(120_000, async () => {
+    const world = await OurWorld.start(1);
+    try {
+      isRow(await rowOf(world, "small"), "1 12954fa55c997a0c");
+    } finally {
       await world.end();
     }
   }),
 );
 
-test(
-  "the scaling row counts what one to three nodes send for the same work",
-  limit(120_000, async () => {
-    tool("nats-server");
-    if ("Deno" in globalThis) skip("on Bun only: it takes 20 s, and the library is tested on both");
-    const rows = await scaling("small");
-    assert.equal(rows.map(({ nodes, hash }) => `${nodes} ${hash}`), [
-      "1 12954fa55c997a0c",
-      "2 fc53614a37077c40",
-      "3 02f24dea4a8edd19",
-    ]);
-    const [one, two, three] = rows;
-    assert.ok(Math.abs(one?.messagesPerOperation ?? 1) < 0.05, "one node sends nothing");
-    assert.ok((two?.messagesPerOperation ?? 0) > 0 && (three?.messagesPerOperation ?? 0) > 0);
-  }),
-);
+test("a node that missed 1 % gets the entries, or the pages that differ", async () => {
+  for (const [way, bytes] of [["log", 300_000], ["pages", 1_000_000]] as const) {
+    const { more: { sentBytes = 0, missedBytes = 0 } } = await catchUp(way, bytes);
+    assert.is(missedBytes, bytes / 100);
+    assert.ok(sentBytes > missedBytes && sentBytes < bytes, `${way}: ${sentBytes} bytes`);
+  }
+});
 
 test.run();

@@ -11,6 +11,7 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { SeededDice } from "../../transport/sim/dice.ts";
+import { shareOf } from "../limit.ts";
 import type { History, LifeEnd, Op, OpKind, Token } from "./history/history.ts";
 import { judge } from "./history/judge.ts";
 
@@ -122,7 +123,7 @@ class Model {
 }
 
 test("it accepts what one copy with fall-backs may give, whatever overlaps and whoever dies", () => {
-  for (let seed = 1; seed <= 6000; seed++) {
+  for (const seed of shareOf(1, 6000)) {
     const [count, deaths] = [[14, 1], [30, 2], [60, 3]][seed % 3] as [number, number];
     const history = new Model(seed, count, deaths).history();
     assert.equal(judge(history), [], `seed ${seed}`);

@@ -1,20 +1,19 @@
 /**
- * The library against real nodes, on this runtime: every example of its doc comments, its three ways, the packed one,
- * and what Deno must be allowed for each.
+ * The library against real nodes, in programs on both runtimes at one cluster: every example of its doc comments, its
+ * three ways, the packed one, and what Deno must be allowed for each.
  */
 
 import { spawnSync } from "node:child_process";
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
-import process from "node:process";
-import { suite } from "uvu";
+import { join } from "node:path";
 import * as assert from "uvu/assert";
-import { connect, CtdbxError, numberOf } from "../../actors/mod.ts";
-import type { Cluster, ConnectOptions } from "../../actors/client/types.ts";
+import type { ConnectOptions } from "../../actors/client/types.ts";
 import { buildLibrary } from "../../build/library.ts";
+import { PACKER } from "../../build/pack.ts";
+import { DENO } from "../../build/steps.ts";
 import { limit } from "../limit.ts";
-import { skip } from "../limit.ts";
+import { sharedSuite } from "../suite.ts";
 import { DevCluster } from "./dev_rig.ts";
 import { CHECKOUT, output } from "./guide.ts";
 
@@ -24,8 +23,9 @@ interface Context {
   folder: string;
 }
 
-const test = suite<Context>("library", { dev: undefined, folder: "" });
-const IS_DENO = process.versions["deno"] !== undefined;
+const test = sharedSuite<Context>("library", { dev: undefined, folder: "" });
+const RUNTIMES = ["bun", "deno"] as const;
+type Runtime = typeof RUNTIMES[number];
 const STEP_MS = 90_000;
 const SOURCES = ["actors/mod.ts", "actors/client/types.ts", "actors/client/database_types.ts"];
 
@@ -45,13 +45,13 @@ function overNats({ dev }: Context): ConnectOptions & { servers: string[]; clust
 }
 
 test.before(limit(60_000, async (context) => {
-  context.dev = await DevCluster.up(3);
+  context.dev = await DevCluster.borrow(3);
   mkdirSync(join(CHECKOUT, "build/out"), { recursive: true });
   context.folder = mkdtempSync(join(CHECKOUT, "build/out/library-"));
 }));
 
 test.after(limit(60_000, async ({ dev, folder }) => {
-  await dev?.down();
+  await dev?.giveBack();
   rmSync(folder, { recursive: true, force: true });
 }));
 
@@ -68,10 +68,9 @@ function examplesOf(path: string): { readonly line: number; readonly code: strin
   return found;
 }
 
-/** The words before a program's name on this runtime. */
-function runtime(...permissions: readonly string[]): string[] {
-  if (!IS_DENO) return [process.execPath];
-  return [process.execPath, "run", ...permissions.length > 0 ? permissions : ["-A"]];
+/** The words before a program's name on a runtime; permissions are Deno's. */
+function start(runtime: Runtime, permissions: readonly string[] = ["-A"]): string[] {
+  return runtime === "bun" ? [PACKER] : [DENO, "run", ...permissions];
 }
 
 /** What does not compile is told by tsc, as for all programs here. Deno checks the packed library, below. */
@@ -104,85 +103,30 @@ ${code.map((text) => `    ${text}`).join("\n")}
     const head = `import { connect, CtdbxError, KEEP, numberOf } from "ctdbx";
 void [CtdbxError, KEEP, numberOf];`;
     writeFileSync(file, `${head}\n${bodies.join("\n")}\n`);
-    if (!IS_DENO) compiles(context.folder, file);
-    const { exit, out, err } = await output([...runtime(), file], nodeHome(context));
-    const last = out.split("\n").filter((text) => text.startsWith("actors/")).at(-1);
-    assert.is(exit ?? 0, 0, `${last}: ${err}`);
-    assert.is(
-      out.split("\n").filter((text) => /^actors\/.*:\d+$/.test(text)).length,
-      examples.length,
-    );
-  }),
-);
-
-test(
-  "its three ways do the same, side by side",
-  limit(STEP_MS, async (context) => {
-    const ways: readonly ConnectOptions[] = [
-      { home: nodeHome(context, 0) },
-      { home: nodeHome(context, 1), mapped: false },
-      overNats(context),
-      { home: nodeHome(context, 2) },
-    ];
-    const clusters: Cluster[] = [];
-    for (const way of ways) clusters.push(await connect(way));
-    try {
-      const dbs = await Promise.all(clusters.map((cluster) => cluster.attach("ways")));
-      const rounds = 25;
-      const text = new TextDecoder();
-      // On a busy machine a node may lose its lease for a moment: then nobody knows whether it was done.
-      const unknown = { count: 0, number: 0 };
-      const doing = async (what: keyof typeof unknown, work: Promise<unknown>) => {
-        await work.catch((error) => {
-          if (!(error instanceof CtdbxError) || error.code !== "unknown") throw error;
-          unknown[what] += 1;
-        });
-      };
-      await Promise.all(dbs.map(async (db) => {
-        for (let n = 0; n < rounds; n++) {
-          await doing("count", db.update("count", (value) => `${Number(text.decode(value)) + 1}`));
-          await doing("number", db.increment("number"));
-        }
-      }));
-      const all = rounds * dbs.length;
-      const isBetween = (found: number, what: keyof typeof unknown) =>
-        assert.ok(found <= all && found >= all - unknown[what], `${what}: ${found} of ${all}`);
-      for (const db of dbs) {
-        isBetween(Number(text.decode(await db.read("count"))), "count");
-        isBetween(Number(numberOf(await db.read("number"))), "number");
-        assert.is(await db.count(), 2);
-      }
-      const ears = await clusters[2]!.listen(5n);
-      assert.is(await clusters[0]!.send(clusters[2]!.pnn, 5n, "over"), 1);
-      const { value } = await ears.next();
-      assert.is(value?.type === "message" && text.decode(value.data), "over");
-    } finally {
-      for (const cluster of clusters) await cluster.close();
+    compiles(context.folder, file);
+    for (const runtime of RUNTIMES) {
+      const { exit, out, err } = await output([...start(runtime), file], nodeHome(context));
+      const last = out.split("\n").filter((text) => text.startsWith("actors/")).at(-1);
+      assert.is(exit ?? 0, 0, `${runtime}, ${last}: ${err}`);
+      assert.is(
+        out.split("\n").filter((text) => /^actors\/.*:\d+$/.test(text)).length,
+        examples.length,
+      );
     }
   }),
 );
 
-test("nobody there: said with what to do", async (context) => {
-  const { servers, cluster } = overNats(context);
-  const monitor = join(nodeHome(context), "..", "keys", "monitor.nkey");
-  const wishes: readonly (readonly [ConnectOptions, string, RegExp])[] = [
-    [{ home: dirname(nodeHome(context)) }, "not_found", /is a cluster of dev; its nodes are/],
-    [{ home: context.folder }, "not_found", /is it the folder of a node/],
-    [{ node: "no such" }, "config", /as the name of a node/],
-    // What is refused is said at once; these would wait for longer than the test may.
-    [{ servers, cluster }, "denied", /refuses a client without credentials/],
-    [{ ...overNats(context), cluster: "other" }, "denied", /cluster other: the server forbids/],
-    [{ servers, cluster, keyFile: monitor }, "denied", /cluster dev: the server forbids/],
-    [{ servers: ["127.0.0.1:1"], cluster: "dev", timeoutMs: 1500 }, "timeout", /no NATS/],
-    [{ servers: ["127.0.0.1:1"] }, "config", /name the cluster/],
-  ];
-  for (const [options, code, words] of wishes) {
-    const patient = "servers" in options ? { timeoutMs: 600_000, ...options } : options;
-    const error = await connect(patient).then(() => undefined, (thrown) => thrown as CtdbxError);
-    assert.ok(error instanceof CtdbxError && words.test(error.message), String(error));
-    assert.is(error.code, code, error.message);
-  }
-});
+for (const runtime of RUNTIMES) {
+  test(
+    `on ${runtime} its three ways do the same, side by side; nobody there: said with what to do`,
+    limit(STEP_MS, async (context) => {
+      const { home = "", port } = context.dev ?? {};
+      const program = [join(CHECKOUT, "test/live/library_child.ts"), home, String(port)];
+      const { out, err } = await output([...start(runtime), ...program], nodeHome(context));
+      assert.is(out, "side by side\nrefused\n", err);
+    }),
+  );
+}
 
 /** A program that says who it is and counts. */
 const PROGRAM = `import { connect } from "ctdbx";
@@ -194,7 +138,7 @@ await lock.close();
 await cluster.close();
 `;
 
-/** Runs it; throws its errors. */
+/** Runs it on Deno; what it prints, or its errors. */
 async function ran(
   context: Context,
   options: ConnectOptions,
@@ -202,14 +146,13 @@ async function ran(
 ): Promise<string> {
   const file = join(context.folder, "program.ts");
   writeFileSync(file, PROGRAM.replace("OPTIONS", JSON.stringify(options)));
-  const { out, err } = await output([...runtime(...permissions), file], nodeHome(context));
+  const { out, err } = await output([...start("deno", permissions), file], nodeHome(context));
   return out === "" ? err : out;
 }
 
 test(
   "what Deno must be allowed: for the mapped file, for the socket, for NATS",
   limit(STEP_MS, async (context) => {
-    if (!IS_DENO) skip("permissions are Deno's");
     const home = nodeHome(context);
     const socket = join(home, "run/data.sock");
     const toSocket = [
@@ -242,9 +185,12 @@ test(
         const file = join(user, "program.ts");
         writeFileSync(file, PROGRAM.replace("OPTIONS", JSON.stringify(options)));
         // Its declarations are the same for all three.
-        const checks = IS_DENO && Object.keys(options).length === 0 ? ["--check", "-A"] : [];
-        const { out, err } = await output([...runtime(...checks), file], nodeHome(context));
-        assert.is(out, `${"servers" in options ? "nats" : "local"} true\n`, err);
+        const checks = Object.keys(options).length === 0 ? ["--check"] : [];
+        for (const runtime of RUNTIMES) {
+          const words = [...start(runtime, [...checks, "-A"]), file];
+          const { out, err } = await output(words, nodeHome(context));
+          assert.is(out, `${"servers" in options ? "nats" : "local"} true\n`, `${runtime}: ${err}`);
+        }
       }
     } finally {
       rmSync(user, { recursive: true, force: true });

@@ -16,7 +16,8 @@ import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
-import { BUN, DENO, ROOT } from "../../build/steps.ts";
+import { PACKER } from "../../build/pack.ts";
+import { DENO, ROOT } from "../../build/steps.ts";
 import { cacheFolder } from "../../build/tools.ts";
 import { tool } from "../tools.ts";
 import type { Session } from "./session.ts";
@@ -145,7 +146,7 @@ export function startPeer(name = "libtdb", under: readonly string[] = []): Peer 
 
 /** The command that runs a script of ours on a runtime. */
 export function runtimeCommand(runtime: Runtime, script: string): string[] {
-  const start = runtime === "bun" ? [BUN] : [DENO, "run", "-A", "--no-check", "--quiet"];
+  const start = runtime === "bun" ? [PACKER] : [DENO, "run", "-A", "--no-check", "--quiet"];
   return [...start, join(ROOT, script)];
 }
 

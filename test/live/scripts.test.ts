@@ -5,9 +5,12 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import * as assert from "uvu/assert";
+import { PACKER } from "../../build/pack.ts";
 import { askOnce } from "../../cli/commands/asking.ts";
+import { Daemon } from "../../cli/control_client.ts";
 import { StatePage } from "../../actors/storage/state_page.ts";
 import { RealClock } from "../../transport/real_clock.ts";
+import { RealHost } from "../../transport/real_host.ts";
 import { RealImageStore } from "../../transport/real_image.ts";
 import { limit } from "../limit.ts";
 import { sharedSuite } from "../suite.ts";
@@ -30,6 +33,10 @@ const NAMES = ["join.sh", "leave.sh", "replace.sh", "rolling-restart.sh"] as con
  * end of anybody's lease: that would be 3.5 s. The same bound holds for the time without a leader.
  */
 const GAP_MAX_MS = 3000;
+/** How often it is looked, ms: a small part of that. */
+const LOOK_MS = 25;
+/** A daemon that has not said by then whether it leads is asked anew, ms. */
+const ANSWER_MS = 500;
 const IMAGES = new RealImageStore();
 
 const test = sharedSuite<Context>("live scripts");
@@ -44,10 +51,9 @@ test.after(limit(60_000, async ({ rig, lab }) => {
   await rig.end();
 }));
 
-/** The command line of ctdbx for a script, whose words are split at blanks. */
+/** The command line of ctdbx for a script, whose words are split at blanks. On Bun, where commands start sooner. */
 function ctdbxWords(): string {
-  const [runtime, options] = program();
-  return [runtime, ...options].join(" ");
+  return `${PACKER} ${program()[1].at(-1)}`;
 }
 
 /** Runs a script to its end. */
@@ -117,19 +123,13 @@ async function watched(
   let isOn = true;
   void work.finally(() => isOn = false);
   const leader = { at: clock.nowMs(), longestMs: 0 };
+  const asked = names.map((name) => new LeaderQuestion(lab, name));
   const leads = async (): Promise<void> => {
     while (isOn) {
-      const words = await Promise.all(
-        names.map((name) =>
-          askOnce(lab.paths(name), "node status", {}, 500).then(
-            (answer) => (answer as { isLeader: boolean }).isLeader,
-            () => false,
-          )
-        ),
-      );
+      const words = await Promise.all(asked.map((each) => each.isLeader()));
       if (words.includes(true)) leader.at = clock.nowMs();
       leader.longestMs = Math.max(leader.longestMs, clock.nowMs() - leader.at);
-      await new Promise((resolve) => setTimeout(resolve, 10));
+      await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
     }
   };
   const asking = leads();
@@ -142,11 +142,48 @@ async function watched(
         state.longestMs = Math.max(state.longestMs, clock.nowMs() - state.since);
       }
     }
-    await new Promise((resolve) => setTimeout(resolve, 3));
+    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
   }
   await asking;
+  for (const each of asked) each.close();
   const gaps = new Map([...seen].map(([name, { longestMs }]) => [name, longestMs]));
   return { gaps, leaderGapMs: leader.longestMs };
+}
+
+/** Asks a daemon again and again whether it leads, by one connection as long as that holds. */
+class LeaderQuestion {
+  readonly #lab: Lab;
+  readonly #name: string;
+  #daemon: Daemon | undefined;
+
+  constructor(lab: Lab, name: string) {
+    this.#lab = lab;
+    this.#name = name;
+  }
+
+  /** False also when it does not answer in time. */
+  async isLeader(): Promise<boolean> {
+    const late = Promise.withResolvers<never>();
+    const timer = setTimeout(() => late.reject(new Error("late")), ANSWER_MS);
+    try {
+      return await Promise.race([this.#ask(), late.promise]);
+    } catch {
+      this.close();
+      return false;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  async #ask(): Promise<boolean> {
+    this.#daemon ??= await Daemon.dial(new RealHost(), this.#lab.paths(this.#name));
+    return (await this.#daemon.ask("node status", {}) as { isLeader: boolean }).isLeader;
+  }
+
+  close(): void {
+    this.#daemon?.close();
+    this.#daemon = undefined;
+  }
 }
 
 /** What is left of the lease in a node's page, ms; 0: none. */

@@ -28,14 +28,15 @@ const FIRST_SEED = thisRuntime() === "bun" ? 1 : 1001;
 
 for (const [index, kind] of KINDS.entries()) {
   const seed = FIRST_SEED + index;
-  random(
+  // Each runtime has one of the first two, and the third.
+  random.either(
     `on two files give what libtdb gives: ${kind.name} (seed ${seed})`,
     limit(60_000, async () => {
       peerProgram();
       await inFolder((folder) => twoFiles(new RealImageStore(), folder, kind, seed, 700));
     }),
   );
-  random(
+  random.either(
     `in turns on one file keep it sound: ${kind.name} (seed ${seed})`,
     limit(60_000, async () => {
       peerProgram();

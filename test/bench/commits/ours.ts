@@ -87,7 +87,12 @@ export class OurCommits implements CommitWorld {
 
   /** Starts one, below the folder for temporary files. */
   static async start(nodes = NODES): Promise<OurCommits> {
-    const world = new OurCommits(await DevCluster.up(nodes));
+    return await OurCommits.of(await DevCluster.up(nodes));
+  }
+
+  /** The same on a cluster that is up, which ends with it. */
+  static async of(dev: DevCluster): Promise<OurCommits> {
+    const world = new OurCommits(dev);
     await world.#find();
     return world;
   }

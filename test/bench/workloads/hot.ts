@@ -65,7 +65,7 @@ async function hot({ world, scale, name, tell }: Run, reads: number): Promise<vo
 export const HOT_COUNTER: Workload = {
   name: "hot-counter",
   about: "one counter, added to from all nodes",
-  limitMs: { full: 60_000, small: 15_000 },
+  limitMs: { full: 60_000, small: 60_000 },
   floor: "round trip",
   run: (run) => hot(run, 0),
 };
@@ -74,7 +74,7 @@ export const HOT_COUNTER: Workload = {
 export const HOT_MIX: Workload = {
   name: "hot-mix",
   about: "one counter, 95 % read and 5 % added to, from all nodes",
-  limitMs: { full: 60_000, small: 15_000 },
+  limitMs: { full: 60_000, small: 60_000 },
   floor: "round trip",
   run: (run) => hot(run, 95),
 };

@@ -74,9 +74,14 @@ export class OurWorld implements RecordWorld {
 
   /** Starts one. */
   static async start(nodes = NODES): Promise<OurWorld> {
-    const world = new OurWorld(await DevCluster.up(nodes));
+    return await OurWorld.of(await DevCluster.up(nodes));
+  }
+
+  /** The same on a cluster that is up, which ends with it. */
+  static async of(dev: DevCluster): Promise<OurWorld> {
+    const world = new OurWorld(dev);
     try {
-      for (let pnn = 0; pnn < nodes; pnn++) await world.#watch(pnn);
+      for (let pnn = 0; pnn < dev.nodes; pnn++) await world.#watch(pnn);
       await world.#findAll();
       return world;
     } catch (error) {
@@ -249,9 +254,14 @@ export class OurWorld implements RecordWorld {
       .reduce((sum, { messagesSent = 0 }) => sum + messagesSent, 0);
   }
 
-  async end(): Promise<void> {
+  /** Closes all connections; the cluster stays. */
+  leave(): void {
     for (const client of this.#clients) client.close();
     for (const watcher of this.#alive()) watcher.close();
+  }
+
+  async end(): Promise<void> {
+    this.leave();
     await this.#dev.down();
   }
 }

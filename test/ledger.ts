@@ -9,6 +9,8 @@
  * Does NOT promise: order between files; they are entered in the order in which they are loaded.
  */
 
+import { firstTurn, isOfOne, turnOf } from "./division.ts";
+
 /** One test, or one hook that failed. */
 export interface Case {
   readonly suite: string;
@@ -127,9 +129,19 @@ export class Ledger {
     return entry;
   }
 
+  /** Which of two runs that share the work this is; undefined: it has all. */
+  get turn(): Turn | undefined {
+    return this.#turn;
+  }
+
   /** Does another runtime run the same files, with what this one leaves out? */
   get isShared(): boolean {
     return this.#turn !== undefined;
+  }
+
+  /** Does this run load a file? One that depends on no runtime is one run's as a whole. */
+  hasFile(path: string): boolean {
+    return this.#turn === undefined || !isOfOne(path) || turnOf(path) === this.#turn;
   }
 
   /** The next turn of the current file, in which one of two runs that share the work has something: is it this one? */
@@ -142,9 +154,10 @@ export class Ledger {
    * of Thue and Morse: 0110 1001), so that a loop over two kinds gives each run both. Nor do all files begin alike.
    */
   isMine(index: number): boolean {
-    if (this.#turn === undefined) return true;
-    let sum = 0;
-    for (const letter of this.current().path) sum += letter.charCodeAt(0);
+    const { path } = this.current();
+    // Of a file that is this run's as a whole, all is.
+    if (this.#turn === undefined || isOfOne(path)) return true;
+    let sum = firstTurn(path);
     for (let bits = index; bits > 0; bits >>>= 1) sum += bits & 1;
     return sum % 2 === this.#turn;
   }

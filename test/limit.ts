@@ -52,3 +52,20 @@ export function share<Case>(cases: readonly Case[]): Case[] {
 export function shareOf(first: number, last: number): number[] {
   return share(Array.from({ length: Math.max(0, last - first + 1) }, (_, index) => first + index));
 }
+
+/** How often fast-check looks at a property, and which cases it draws. */
+export interface Runs {
+  readonly numRuns: number;
+  readonly seed?: number;
+}
+
+/**
+ * Runs of a property that depends on the runtime: in `npm test` each of the two makes half of them, the one other cases
+ * than the other; all of them by hand.
+ */
+export function halved({ numRuns, seed }: Runs): Runs {
+  const turn = runningLedger()?.turn;
+  if (turn === undefined) return seed === undefined ? { numRuns } : { numRuns, seed };
+  const half = { numRuns: Math.ceil(numRuns / 2) };
+  return seed === undefined ? half : { ...half, seed: 2 * seed + turn };
+}

@@ -8,7 +8,8 @@
  * --part 1/3: of the files chosen every third, from the first. --totals: writes the sums, what failed and the files'
  * times as JSON.
  * Processes that live tests start run from a folder (build/folder.ts), unless CTDBX_PROGRAM names another program.
- * --shared: another runtime runs the same files, and what `test.either` and `share` name is divided between the two.
+ * --shared: another runtime runs the same files; what `test.either` and `share` name is divided between the two, and
+ * whole files that depend on no runtime (test/division.ts).
  * --times: names the tests that took longer than a second.
  * The last line is `N passed, N failed`; exit code 1 when anything failed or nothing ran.
  *
@@ -53,9 +54,9 @@ interface UvuGlobals {
 async function main(): Promise<number> {
   const args = parse(process.argv.slice(2));
   const { index, of } = args.part;
-  const files = choose(args).filter((_file, at) => at % of === index);
+  const chosen = choose(args).filter((_file, at) => at % of === index);
   // Their nodes are many, and start sooner so.
-  if (files.some((path) => kindOf(path) === "live")) {
+  if (chosen.some((path) => kindOf(path) === "live")) {
     process.env["CTDBX_PROGRAM"] ||= folderProgram();
   }
   const worker = new Worker(new URL("./watchdog_worker.ts", import.meta.url));
@@ -75,6 +76,9 @@ async function main(): Promise<number> {
   });
 
   const times = new Map<string, number>();
+  const files = chosen.filter((path) => ledger.hasFile(path));
+  const others = chosen.length - files.length;
+  if (others > 0) console.log(`of the other runtime: ${others} files`);
   for (const path of files) {
     const startMs = performance.now();
     const cpu = process.cpuUsage();

@@ -58,13 +58,17 @@ export function checkWait(timeoutMs: number): void {
 /** Does a pattern take a subject? Both are sound. */
 export function takes(pattern: string, subject: string): boolean {
   if (pattern === subject) return true;
-  const wanted = pattern.split(".");
-  const tokens = subject.split(".");
-  for (const [index, token] of wanted.entries()) {
-    if (token === ">") return tokens.length > index;
-    if (tokens[index] === undefined || (token !== "*" && token !== tokens[index])) return false;
+  let at = 0;
+  for (let i = 0; i < pattern.length; i++) {
+    const wanted = pattern[i];
+    if (wanted === ">") return at < subject.length;
+    if (wanted === "*") {
+      const dot = subject.indexOf(".", at);
+      if (at >= subject.length) return false;
+      at = dot < 0 ? subject.length : dot;
+    } else if (subject[at++] !== wanted) return false;
   }
-  return tokens.length === wanted.length;
+  return at === subject.length;
 }
 
 function odd(what: string, subject: string): RangeError {

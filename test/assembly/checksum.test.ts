@@ -16,6 +16,7 @@ import { crc32c } from "../bench/twins/crc32c.ts";
 import { bytesOf } from "../bench/twins/hash.ts";
 import { md5 } from "../bench/twins/md5.ts";
 import { Arena } from "./arena.ts";
+import { halved } from "../limit.ts";
 
 const test = suite("assembly/checksum");
 
@@ -74,7 +75,7 @@ test("CRC32C of any 0..300 bytes at any address is the twin's, whole or in piece
         assert.is(core.crc32c(begun, at + first, bytes.length - first) >>> 0, whole);
         assert.is(arena.changed(), undefined);
       }),
-      { numRuns: 500 },
+      halved({ numRuns: 500 }),
     );
   });
 });
@@ -136,7 +137,7 @@ test("random blocks at random addresses: MD5 by lanes is MD5 by node:crypto", ()
           assert.is(hex(arena.read(out + 16 * block, 16)), cryptoMd5(content));
         }
       }),
-      { numRuns: 40 },
+      halved({ numRuns: 40 }),
     );
   });
 });
@@ -168,7 +169,7 @@ test("numbered pages: MD5 of content and number is node:crypto's, for any count 
           assert.is(hex(md5(bytesOf(content), 0, content.length)), cryptoMd5(content));
         }
       }),
-      { numRuns: 40 },
+      halved({ numRuns: 40 }),
     );
   });
 });
@@ -213,7 +214,7 @@ test("every single-bit flip in a block changes both checksums", () => {
   });
 });
 
-test("the benchmark's contestants agree on what every other machine computes", () => {
+test.either("the benchmark's contestants agree on what every other machine computes", () => {
   const { rows, digest } = measureKernels(1);
   assert.is(digest, "780e6982a799b6a864e83f7907f304ea");
   assert.is(rows.length, 7);

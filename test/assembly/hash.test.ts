@@ -18,6 +18,7 @@ import {
 } from "../../assembly/host/memory.ts";
 import { bytesOf, jenkins, oldHash } from "../bench/twins/hash.ts";
 import { Arena } from "./arena.ts";
+import { halved } from "../limit.ts";
 
 const test = suite("assembly/hash");
 
@@ -105,7 +106,7 @@ test("a key of 0..300 bytes at any address hashes as its twin says; nothing is w
         assert.is(core.oldHash(at, content.length) >>> 0, oldHash(from, 0, content.length));
         assert.is(arena.changed(), undefined);
       }),
-      { numRuns: 500 },
+      halved({ numRuns: 500 }),
     );
   });
 });
@@ -155,7 +156,7 @@ test("a batch gives what single calls give, and writes its result words only", (
           assert.ok(change.start >= out && change.end <= out + 4 * keys.length, name);
         }
       }),
-      { numRuns: 60 },
+      halved({ numRuns: 60 }),
     );
   });
 });

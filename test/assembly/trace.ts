@@ -8,6 +8,19 @@
  * atomic adds are not told of.
  */
 
+import { createHash } from "node:crypto";
+import {
+  existsSync,
+  globSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { dirname, join } from "node:path";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
 import { compileKernels } from "../../build/wasm.ts";
 import { type Kernels } from "../../assembly/host/kernels.ts";
 import { threadMemory } from "../../assembly/host/memory.ts";
@@ -26,10 +39,27 @@ export interface TraceHost {
 
 /** The traced module; compiling it takes seconds, so once. */
 const MODULES: Promise<WebAssembly.Module>[] = [];
+const ROOT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
+const OUT = join(ROOT, "build/out");
 
-/** The wasm bytes of the traced kernels. */
+/** The wasm bytes of the traced kernels; those of the same sources and compiler are kept for the next process. */
 export async function tracedWasm(): Promise<Uint8Array<ArrayBuffer>> {
-  return new Uint8Array(await compileKernels(["--runPasses", "instrument-memory"]));
+  const sources = globSync("assembly/*.ts", { cwd: ROOT }).sort();
+  const hash = createHash("sha256");
+  for (const path of [...sources, "build/wasm.ts", "package-lock.json"]) {
+    hash.update(path).update(readFileSync(join(ROOT, path)));
+  }
+  const path = join(OUT, `traced-${hash.digest("hex").slice(0, 16)}.wasm`);
+  if (existsSync(path)) return new Uint8Array(readFileSync(path));
+  const made = new Uint8Array(await compileKernels(["--runPasses", "instrument-memory"]));
+  mkdirSync(OUT, { recursive: true });
+  for (const old of globSync("traced-*.wasm", { cwd: OUT })) {
+    rmSync(join(OUT, old), { force: true });
+  }
+  const part = `${path}.${process.pid}`;
+  writeFileSync(part, made);
+  renameSync(part, path);
+  return made;
 }
 
 function tracedModule(): Promise<WebAssembly.Module> {

@@ -1,12 +1,12 @@
 /** Bytes as text and back: what is shown can be typed again. */
 
 import fc from "fast-check";
-import { suite } from "uvu";
+import { sharedSuite } from "../suite.ts";
 import * as assert from "uvu/assert";
 import { escapeBytes, fromText, shown, toBase64, toHex } from "../../cli/bytes_text.ts";
 import { Failure } from "../../cli/failure.ts";
 
-const test = suite("cli/bytes_text");
+const test = sharedSuite("cli/bytes_text");
 const anyBytes = fc.uint8Array({ maxLength: 200 });
 
 test("what is shown in an encoding can be typed back in it", () => {

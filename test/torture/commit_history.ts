@@ -51,6 +51,8 @@ function makeHistory(): History {
 
 /** The history that all use. */
 export const HISTORY: History = makeHistory();
+/** All keys that it has had. */
+const KEYS = new Set(HISTORY.contents.flatMap((content) => [...content.keys()]));
 /** Its last transaction. */
 export const LAST: bigint = BigInt(HISTORY.contents.length - 1);
 
@@ -64,7 +66,7 @@ export function applyAll(file: CommitFile, told: (dbseq: bigint) => void, cuts =
 /** What the file holds of the history's keys. */
 export function contentOf(file: CommitFile): Map<string, string> {
   const found = new Map<string, string>();
-  for (const key of new Set(HISTORY.contents.flatMap((content) => [...content.keys()]))) {
+  for (const key of KEYS) {
     const record = file.fetch(key);
     if (record !== undefined) found.set(key, `${record.rsn}:${record.value.toHex()}`);
   }

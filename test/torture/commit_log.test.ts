@@ -175,7 +175,7 @@ function turn(): Promise<void> {
 }
 
 for (const after of ["process", "power"] as const) {
-  test(
+  test.either(
     `dies at each step (${after})`,
     limit(120_000, async () => {
       const seeds = after === "power" ? 6 : 1;
@@ -203,7 +203,7 @@ for (const after of ["process", "power"] as const) {
   );
 }
 
-test("the opening dies at each of its steps, too (power)", () => {
+test.either("the opening dies at each of its steps, too (power)", () => {
   let hits = 0;
   for (let n = 7; n < STEPS_MAX; n += 3) {
     for (let m = 1; m < 50; m++) {
@@ -222,7 +222,7 @@ test("the opening dies at each of its steps, too (power)", () => {
   }
 });
 
-test("the disk refuses a step: the log is as it was, or must be opened anew and is then as it was", () => {
+test.either("the disk refuses a step: the log is as it was, or must be opened anew and is then as it was", () => {
   for (const code of ["no_space", "io"] as const) {
     for (let n = 1; n <= STEPS_MAX; n++) {
       const store = simDisk(n);
@@ -279,7 +279,7 @@ function look(store: SimImageStore, model: Model): "same" | "damaged" | "refused
   }
 }
 
-test(
+test.either(
   "every bit that is flipped is found, or means nothing; only the last group may be taken for torn",
   limit(120_000, async () => {
     const { store, model, names } = wholeLife();

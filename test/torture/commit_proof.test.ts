@@ -192,7 +192,7 @@ async function rotten(images: SimImageStore): Promise<CommitStore> {
   return await CommitStore.open(images, PATH, OPTIONS);
 }
 
-test("A crash at each step of giving it up, and power lost: it is known in the next life", async () => {
+test.either("A crash at each step of giving it up, and power lost: it is known in the next life", async () => {
   const all = entries(6);
   let crashes = 0;
   for (let step = 1;; step++) {
@@ -223,7 +223,7 @@ function done(work: () => void): boolean {
   }
 }
 
-test("A bit of what is noted rots: refused, and never taken for a whole copy", async () => {
+test.either("A bit of what is noted rots: refused, and never taken for a whole copy", async () => {
   const images = simDisk(16);
   const store = await CommitStore.open(images, PATH, OPTIONS);
   store.id.update({ proven: { term: 3n, seq: 9n } });

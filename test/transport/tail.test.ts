@@ -4,6 +4,7 @@ import fc from "fast-check";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { TailBuffer } from "../../transport/tail.ts";
+import { halved } from "../limit.ts";
 
 const test = suite("tail of an output");
 
@@ -33,7 +34,7 @@ test("However it comes, it is the end of the whole", () => {
         assert.is(cut, Math.max(0, whole.length - max));
       },
     ),
-    { seed: 7, numRuns: 500 },
+    halved({ seed: 7, numRuns: 500 }),
   );
 });
 

@@ -169,5 +169,6 @@ export class SimFile {
 }
 
 function differs(sector: Uint8Array, other: Uint8Array, start: number): boolean {
-  return sector.some((byte, index) => byte !== other[start + index]);
+  for (let i = 0; i < sector.length; i++) if (sector[i] !== other[start + i]) return true;
+  return false;
 }

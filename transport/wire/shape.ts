@@ -154,12 +154,18 @@ function packOfPool(items: SchemaNode): Shape {
     const list = value as readonly unknown[];
     const pool: unknown[] = [];
     const indexOf = new Map<string, number>();
+    // Mostly it is the same few objects: then the text of each is made once.
+    const known = new Map<unknown, number>();
     const at = new Uint8Array(list.length * INDEX_SIZE);
     const indexes = new DataView(at.buffer);
     for (const [i, item] of list.entries()) {
-      const key = keyOf(item);
-      const index = indexOf.get(key) ?? pool.push(item) - 1;
-      indexOf.set(key, index);
+      let index = known.get(item);
+      if (index === undefined) {
+        const key = keyOf(item);
+        index = indexOf.get(key) ?? pool.push(item) - 1;
+        indexOf.set(key, index);
+        known.set(item, index);
+      }
       indexes.setUint16(i * INDEX_SIZE, index, true);
     }
     return { pool, at };

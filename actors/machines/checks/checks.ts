@@ -155,11 +155,13 @@ export class ChecksMachine {
 
   /** Gives up what has no end, and begins what is due, the longest due first. */
   #tend(nowMs: number): void {
+    const queued: CheckState[] = [];
     for (const check of this.checks.values()) {
       if (isBusy(check) && nowMs >= endOf(check)) this.#onNoEnd(check, nowMs);
       if (check.phase === "idle" && nowMs >= check.dueMs) check.phase = "queued";
+      if (check.phase === "queued") queued.push(check);
     }
-    const queued = [...this.checks.values()].filter(({ phase }) => phase === "queued");
+    if (queued.length === 0) return;
     queued.sort((one, other) => one.dueMs - other.dueMs);
     for (const check of queued.slice(0, Math.max(0, RUNNING_MAX - this.#running))) {
       this.#enter(check, "running", nowMs);
@@ -168,7 +170,9 @@ export class ChecksMachine {
   }
 
   get #running(): number {
-    return [...this.checks.values()].filter(isBusy).length;
+    let count = 0;
+    for (const check of this.checks.values()) if (isBusy(check)) count += 1;
+    return count;
   }
 
   #enter(check: CheckState, phase: "running" | "restarting", nowMs: number): void {

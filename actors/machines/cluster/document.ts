@@ -323,13 +323,36 @@ function isSameValue(one: unknown, other: unknown): boolean {
   if (typeof one !== "object" || typeof other !== "object" || one === null || other === null) {
     return false;
   }
-  const left = entriesOf(one);
-  const right = new Map(entriesOf(other));
-  return left.length === right.size &&
-    left.every(([key, value]) => isSameValue(value, right.get(key)));
+  if (Array.isArray(one) || Array.isArray(other)) {
+    return Array.isArray(one) && Array.isArray(other) && isSameList(one, other);
+  }
+  return isSameRecord(one as Record<string, unknown>, other as Record<string, unknown>);
 }
 
-/** Without those that are undefined: a missing field and an undefined one are the same. */
-function entriesOf(value: object): [string, unknown][] {
-  return Object.entries(value).filter(([, part]) => part !== undefined);
+/** A missing field and an undefined one are the same. */
+function isSameRecord(
+  one: Readonly<Record<string, unknown>>,
+  other: Readonly<Record<string, unknown>>,
+): boolean {
+  let more = 0;
+  for (const name of Object.keys(one)) {
+    if (one[name] === undefined) continue;
+    more += 1;
+    if (!isSameValue(one[name], other[name])) return false;
+  }
+  for (const name of Object.keys(other)) if (other[name] !== undefined) more -= 1;
+  return more === 0;
+}
+
+/** Slots are a few objects over and over: two of them are compared once. */
+function isSameList(one: readonly unknown[], other: readonly unknown[]): boolean {
+  if (one.length !== other.length) return false;
+  const same = new Map<unknown, unknown>();
+  for (let at = 0; at < one.length; at++) {
+    const [mine, its] = [one[at], other[at]];
+    if (mine === its || (typeof mine === "object" && same.get(mine) === its)) continue;
+    if (!isSameValue(mine, its)) return false;
+    same.set(mine, its);
+  }
+  return true;
 }

@@ -3,6 +3,7 @@
  * mended from the other copies without a command; what nobody has is refused by name, until somebody has it.
  */
 
+import { Buffer } from "node:buffer";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { threadMemory } from "../../../assembly/host/memory.ts";
@@ -37,12 +38,9 @@ function flip(images: SimImageStore, path: string, offset: number): void {
 /** Where a text stands in a file. */
 function whereIs(images: SimImageStore, path: string, text: string): number {
   const image = images.open(path);
-  const { bytes } = threadMemory();
-  const wanted = new TextEncoder().encode(text);
   try {
-    for (let at = 0; at + wanted.length <= image.mapped; at++) {
-      if (wanted.every((byte, i) => bytes[image.address + at + i] === byte)) return at;
-    }
+    const at = Buffer.from(threadMemory().bytes.buffer, image.address, image.mapped).indexOf(text);
+    if (at >= 0) return at;
   } finally {
     image.close();
   }

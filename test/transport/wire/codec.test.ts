@@ -17,6 +17,7 @@ import { encoded, map, NULL, text, UNDEFINED } from "./cbor_bytes.ts";
 import { anyBody, difference } from "./declared.ts";
 import { codecOf, declared, documentOf, ONE, OTHER, received } from "./two_nodes.ts";
 import { refused, sent, STAMPS, subjectFor, subjectOn, THIRD, wrapped } from "./two_nodes.ts";
+import { halved } from "../../limit.ts";
 
 const test = suite("codec");
 
@@ -39,7 +40,7 @@ for (const [kind, declaration] of DECLARATIONS) {
         const message = { kind, ...body } as Message;
         assert.is(difference(sent(sender, receiver, message).message, message), undefined);
       }),
-      { numRuns },
+      halved({ numRuns }),
     );
   });
 
@@ -50,7 +51,7 @@ for (const [kind, declaration] of DECLARATIONS) {
         const result = receiver.decode(subjectFor(kind), wrapped(kind, encoded(body)), 0);
         assert.is(difference(received(result).message, { kind, ...body }), undefined);
       }),
-      { numRuns: Math.ceil(numRuns / 3) },
+      halved({ numRuns: Math.ceil(numRuns / 3) }),
     );
   });
 }

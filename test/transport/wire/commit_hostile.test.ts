@@ -16,6 +16,7 @@ import { COMMIT_KIND } from "../../../transport/wire/commit_write.ts";
 import { isRefusal } from "../../../transport/wire/envelope.ts";
 import { MESSAGE_MAX, VALUE_MAX, WHOLE_MAX } from "../../../transport/wire/limits.ts";
 import { tagOf } from "../../../transport/wire/terms.ts";
+import { shareOf } from "../../limit.ts";
 import { BatchMutations } from "./batch_mutation.ts";
 import { batchOf, COMMIT_RIG, poked, put, read, refusalIn } from "./commit_rig.ts";
 import { written, writtenAll } from "./commit_rig.ts";
@@ -221,10 +222,10 @@ test("a part in a part is no batch", () => {
 
 test(`${RUNS} mutations: refused with a reason, or taken and of the same bytes`, () => {
   const mutations = new BatchMutations(COMMIT_RIG);
-  for (let seed = 1; seed <= RUNS; seed++) mutations.run(seed);
+  for (const seed of shareOf(1, RUNS)) mutations.run(seed);
   for (const verdict of ["taken", "form", "body", "version", "cluster", "sender"]) {
     const count = mutations.counts.get(verdict) ?? 0;
-    assert.ok(count > 5, `${verdict}: ${count}`);
+    assert.ok(count > 2, `${verdict}: ${count}`);
   }
 });
 

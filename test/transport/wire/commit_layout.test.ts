@@ -24,6 +24,7 @@ import { anyOfKind, batchOf, hexOf, KINDS, taken } from "./commit_rig.ts";
 import { written, writtenAll } from "./commit_rig.ts";
 import { difference } from "./declared.ts";
 import { CLUSTER, ONE } from "./two_nodes.ts";
+import { halved } from "../../limit.ts";
 
 const test = suite("layout of batches about commits");
 
@@ -48,7 +49,7 @@ for (const kind of KINDS) {
         assert.is(COMMITS.faultOf({ ...got, from: undefined }), "");
         assert.equal(written(got), bytes);
       }),
-      { numRuns: 30, seed: 7 },
+      halved({ numRuns: 30, seed: 7 }),
     );
   });
 }

@@ -24,7 +24,7 @@ import {
 
 const test = suite("hostile messages");
 
-const RUNS = 20_000;
+const RUNS = 12_000;
 /** As many bytes as a message may have, less the envelope. */
 const FULL = MESSAGE_MAX - 512;
 /** A message of that size costs at most so many steps of the gate for a byte; most stop at the first head. */

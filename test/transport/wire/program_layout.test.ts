@@ -32,6 +32,7 @@ import type {
 import type { Incarnation, Pnn } from "../../../transport/wire/terms.ts";
 import { tagOf } from "../../../transport/wire/terms.ts";
 import { CLUSTER, ONE, OTHER, THIRD } from "./two_nodes.ts";
+import { halved, shareOf } from "../../limit.ts";
 
 const test = suite("layout of program messages");
 
@@ -110,7 +111,7 @@ test("what is written is read as it was, to the last number", () => {
         entries.map((one) => ({ ...one, data: [...one.data] })),
       );
     }),
-    { numRuns: 500, seed: 5 },
+    halved({ numRuns: 500, seed: 5 }),
   );
 });
 
@@ -255,7 +256,7 @@ test(`${RUNS} mutations: refused with a reason, passed over, or taken and of the
   const seeds = fc.sample(anyPublication, { numRuns: 60, seed: 9 })
     .map(({ receivers, entries }) => written(entries, receivers));
   const verdicts = new Map<string, number>();
-  for (let seed = 1; seed <= RUNS; seed++) {
+  for (const seed of shareOf(1, RUNS)) {
     const dice = new SeededDice(seed);
     const bytes = mutated(seeds[dice.below(seeds.length)] ?? new Uint8Array(1), dice);
     const before = bytes.slice();

@@ -15,6 +15,7 @@ import {
 } from "../../../transport/wire/record_layout.ts";
 import { RECORD_KIND } from "../../../transport/wire/record_write.ts";
 import { tagOf } from "../../../transport/wire/terms.ts";
+import { shareOf } from "../../limit.ts";
 import { BatchMutations } from "./batch_mutation.ts";
 import { batchOf, poked, put, read, RECORD_RIG, refusalIn } from "./record_rig.ts";
 import { written, writtenAll } from "./record_rig.ts";
@@ -173,10 +174,10 @@ test("a part in a part is no batch", () => {
 
 test(`${RUNS} mutations: refused with a reason, or taken and of the same bytes`, () => {
   const mutations = new BatchMutations(RECORD_RIG);
-  for (let seed = 1; seed <= RUNS; seed++) mutations.run(seed);
+  for (const seed of shareOf(1, RUNS)) mutations.run(seed);
   for (const verdict of ["taken", "form", "body", "version", "cluster", "sender"]) {
     const count = mutations.counts.get(verdict) ?? 0;
-    assert.ok(count > 5, `${verdict}: ${count}`);
+    assert.ok(count > 2, `${verdict}: ${count}`);
   }
 });
 

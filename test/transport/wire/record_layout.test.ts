@@ -21,6 +21,7 @@ import { difference } from "./declared.ts";
 import { anyOfKind, batchOf, hexOf, KINDS, taken } from "./record_rig.ts";
 import { written } from "./record_rig.ts";
 import { CLUSTER, ONE } from "./two_nodes.ts";
+import { halved } from "../../limit.ts";
 
 const test = suite("layout of batches about records");
 
@@ -46,7 +47,7 @@ for (const kind of KINDS) {
         assert.is(RECORDS.faultOf({ ...got, from: undefined }), "");
         assert.equal(written(got), bytes);
       }),
-      { numRuns: 100, seed: 7 },
+      halved({ numRuns: 100, seed: 7 }),
     );
   });
 }

@@ -15,6 +15,7 @@ import { Gate } from "../../../transport/wire/scan.ts";
 import type { ScanOptions } from "../../../transport/wire/scan.ts";
 import { array, BREAK, bytes, encoded, FALSE, head, joined, MAJOR, map } from "./cbor_bytes.ts";
 import { NULL, rawText, text, TRUE, UNDEFINED, ZERO } from "./cbor_bytes.ts";
+import { halved } from "../../limit.ts";
 
 const test = suite("gate");
 
@@ -171,7 +172,7 @@ test("text is UTF-8 exactly when the runtime says so", () => {
       const key = joined(head(MAJOR.map, 1), rawText(...raw), ZERO);
       assert.is(why(key), due ? undefined : "text that is no UTF-8");
     }),
-    { numRuns: 3000 },
+    halved({ numRuns: 3000 }),
   );
   assert.ok(good > 200, `${good} were UTF-8`);
 });
@@ -275,7 +276,7 @@ test("any bytes end in a verdict, with bounded work", () => {
       gate.scan(joined(Uint8Array.of(0xa1, 0x61, 0x78), raw));
       assert.ok(gate.work <= (2 + MAP_FIELDS_MAX / 4) * (raw.length + 3) + 2);
     }),
-    { numRuns: 5000 },
+    halved({ numRuns: 5000 }),
   );
 });
 

@@ -9,6 +9,7 @@ import * as subjects from "../../../transport/wire/subjects.ts";
 import type { Subject } from "../../../transport/wire/subjects.ts";
 import { tagOf } from "../../../transport/wire/terms.ts";
 import type { DbId, NodeId, Tag } from "../../../transport/wire/terms.ts";
+import { halved } from "../../limit.ts";
 
 const { buildSubject, parseSubject, SUBJECT_MAX } = subjects;
 const test = suite("subjects");
@@ -70,7 +71,7 @@ test("what is parsed would be built, and a change of one character is refused or
       if (parsed === undefined) refused += 1;
       else assert.is(buildSubject(parsed), changed);
     }),
-    { numRuns: 3000 },
+    halved({ numRuns: 3000 }),
   );
   assert.ok(refused > 1000, `${refused} refused`);
 });
@@ -103,7 +104,7 @@ test("any text is refused, or is one that would be built", () => {
       const parsed = parseSubject(text);
       if (parsed !== undefined) assert.is(buildSubject(parsed), text);
     }),
-    { numRuns: 3000 },
+    halved({ numRuns: 3000 }),
   );
 });
 

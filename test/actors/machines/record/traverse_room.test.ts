@@ -11,7 +11,7 @@ import { Rig } from "./rig.ts";
 const test = suite("room of a traverse");
 
 const MIB = 1 << 20;
-const COUNT = 300;
+const COUNT = 100;
 
 /** Node 1 owns many records of one length; node 0 begins to read them. */
 function begun(length: number, credit: number): { rig: Rig; run: TraverseRun } {

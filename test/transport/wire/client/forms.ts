@@ -9,6 +9,7 @@ import type { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { FrameBody } from "../../../../transport/wire/client/frames.ts";
 import { FrameReader, FrameWriter } from "../../../../transport/wire/client/frames.ts";
+import { halved } from "../../../limit.ts";
 
 /** Values of all kinds. */
 export const bytes = fc.uint8Array({ maxLength: 300 });
@@ -80,7 +81,7 @@ export function testForms(
             }
           }
         }),
-        { numRuns: 200 },
+        halved({ numRuns: 200 }),
       );
     });
   }

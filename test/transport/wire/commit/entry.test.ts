@@ -20,6 +20,7 @@ import {
 } from "../../../../transport/wire/commit/entry.ts";
 
 import { crcOf } from "../../../../transport/wire/commit/sums.ts";
+import { halved } from "../../../limit.ts";
 
 const U64 = (1n << 64n) - 1n;
 const HEAD = {
@@ -133,7 +134,7 @@ test("any group is read as it was written", () => {
       const body: EntryBody = { ...HEAD, kind: "group", txns };
       assert.equal(plain(readWhole(sealEntry(body).bytes)), plain(body));
     }),
-    { numRuns: 200 },
+    halved({ numRuns: 200 }),
   );
 });
 
@@ -153,7 +154,7 @@ test("bytes with right sums and a wrong body are refused, whatever is in them", 
         assert.equal(plain(readWhole(sealEntry(read).bytes)), plain(read));
       },
     ),
-    { numRuns: 500 },
+    halved({ numRuns: 500 }),
   );
 });
 

@@ -20,7 +20,7 @@ import { plainDistance, planPlainly } from "./plainly.ts";
 const test = suite("machines/addresses/plan, random");
 
 /** Cases that are compared in all. */
-const CASES = 3000;
+const CASES = 2000;
 /** Cases that stock CTDB is asked for, as far as it knows what they are about. */
 const PEER_CASES = 40;
 
@@ -57,7 +57,7 @@ test("steps lead from the owners before to those after, one address at a time", 
 });
 
 test("the twin of the kernels makes the same steps, of larger cases, too", () => {
-  for (const seed of shareOf(1, 150)) {
+  for (const seed of shareOf(1, 80)) {
     const { plain } = randomCase(seed, { nodes: 40, addresses: 250 });
     const input = inputOf({ ...plain, algorithm: "lcp2" });
     const twin = planAddresses(input, (keys, nodes) => new Lcp2Twin(keys, nodes));

@@ -1,0 +1,51 @@
+/**
+ * Which test files depend on no runtime: in `npm test` each of them is one runtime's, as a whole.
+ *
+ *   test/actors/machines/record/move.test.ts   one of the two has it; the other one does not load it
+ *   test/transport/real_socket.test.ts         both; within it test.either and share() divide (test/suite.ts, limit.ts)
+ *
+ * Does NOT promise: halves of equal time.
+ */
+
+/** Such files, and folders of them. Storage is not among them: its engine stands on the kernels. */
+const EITHER = [
+  "test/actors/",
+  "test/scenarios/",
+  "test/build/",
+  "test/bench/records.test.ts",
+  "test/bench/tdb.test.ts",
+];
+/** What in them depends on the runtime: adapters, threads, the kernels, the runner itself. */
+const BOTH = [
+  "test/actors/client/wrong_arguments.test.ts",
+  // The same trace on both.
+  "test/actors/machines/messages/swarm.test.ts",
+  "test/actors/machines/metadata/swarm.test.ts",
+  "test/actors/resources/desk.test.ts",
+  "test/actors/shard_remote.test.ts",
+  "test/actors/storage/",
+  "test/build/folder.test.ts",
+  "test/build/run.test.ts",
+];
+
+/** Is a file one runtime's when two share the work? */
+export function isOfOne(path: string): boolean {
+  const isIn = (start: string) => path.startsWith(start);
+  return EITHER.some(isIn) && !BOTH.some(isIn);
+}
+
+function sumOf(path: string): number {
+  let sum = 0;
+  for (const letter of path) sum += letter.charCodeAt(0);
+  return sum;
+}
+
+/** Whose a file is that is one runtime's. Deno has two of three: simulations cost it half of what they cost Bun. */
+export function turnOf(path: string): number {
+  return sumOf(path) % 3 === 0 ? 0 : 1;
+}
+
+/** The first turn in a file of both, 0 or 1: half of all begin with either. */
+export function firstTurn(path: string): number {
+  return sumOf(path) % 2;
+}

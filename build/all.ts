@@ -19,7 +19,7 @@ import { setUpHere } from "./setup.ts";
 import { conclude, OUT, runSteps, type Step, testSteps } from "./steps.ts";
 
 /** Processes of live tests for each runtime: many, so that the last ones end together. */
-const LIVE_PARTS = 12;
+const LIVE_PARTS = 9;
 
 const startMs = performance.now();
 const isWhole = process.argv.includes("--both");

@@ -85,7 +85,7 @@ export function testSteps(kind: string, { parts = 1, isWhole = false }: TestPlan
   const seconds = readTestSeconds();
   const runtimes: [string, string[]][] = [["bun", [BUN]], ["deno", [DENO, "run", "-A"]]];
   const steps = runtimes.map(([runtime, start]) =>
-    (parts === 1 ? [[]] : divide(files, parts, seconds[runtime])).map((chosen, index) => {
+    (parts === 1 ? [[]] : dealt(files, parts, seconds[runtime])).map((chosen, index) => {
       const part = parts === 1 ? "" : ` ${index + 1}`;
       const totals = join(OUT, `${kind}-${runtime}${part.replace(" ", "-")}.json`);
       const words = ["--only", kind, ...(isWhole ? [] : ["--shared"]), "--totals", totals];
@@ -97,6 +97,25 @@ export function testSteps(kind: string, { parts = 1, isWhole = false }: TestPlan
     { length: parts },
     (_, index) => steps.flatMap((list) => list.slice(index, index + 1)),
   ).flat();
+}
+
+/**
+ * The parts of a runtime: files that use one cluster after another (test/live/dev_rig.ts) are one, which comes first;
+ * in it those that leave the cluster to the next one, then those that do not.
+ */
+function dealt(
+  files: readonly string[],
+  parts: number,
+  seconds?: Readonly<Record<string, number>>,
+): string[][] {
+  const texts = new Map(files.map((file) => [file, readFileSync(join(ROOT, file), "utf8")]));
+  const has = (file: string, pattern: RegExp): boolean => pattern.test(texts.get(file) ?? "");
+  const borrowers = files.filter((file) => has(file, /\b(borrow|giveBack|withData|withRun)\(/));
+  const others = files.filter((file) => !borrowers.includes(file));
+  if (borrowers.length === 0) return divide(others, parts, seconds);
+  const givers = borrowers.filter((file) => has(file, /\b(giveBack|withData|withRun)\(/));
+  const takers = borrowers.filter((file) => !givers.includes(file));
+  return [[...givers, ...takers], ...divide(others, parts - 1, seconds)];
 }
 
 /**

@@ -289,8 +289,7 @@ export class Run {
   async end(): Promise<void> {
     this.lives.stop();
     for (const { peer } of this.#programs) await peer.kill();
-    const isChanged = this.#options.configure !== undefined || this.#options.proxies === true;
-    if (isChanged) await this.dev.down();
+    if (isApart(this.#options)) await this.dev.down();
     else await this.dev.giveBack();
     for (const proxy of this.proxies) await proxy.close();
   }
@@ -305,12 +304,18 @@ function keep({ ops, ends, finals }: History): string {
   return path;
 }
 
+/** Has the run a cluster that is of no use to others? */
+function isApart({ configure, proxies }: RunOptions): boolean {
+  return configure !== undefined || proxies === true;
+}
+
 /** Makes a cluster with programs, does `work`, judges; ends all that was started. */
 export async function withRun(
   options: RunOptions,
   work: (run: Run) => Promise<void>,
 ): Promise<RunResult> {
-  const dev = await DevCluster.borrow(options.nodes ?? 3);
+  const nodes = options.nodes ?? 3;
+  const dev = await (isApart(options) ? DevCluster.up(nodes) : DevCluster.borrow(nodes));
   const run = new Run(dev, options);
   try {
     if (options.proxies === true) await run.link();

@@ -120,7 +120,7 @@ function dealt(
 
 /**
  * Runs steps in order, LANES at a time; prints a line for each. What is in `background` runs beside them, one at a time
- * and with less priority, for it computes all the time; and like the others when those are done.
+ * and with less priority, for it computes all the time; when one kind is done, its lanes take of the other.
  */
 export async function runSteps(
   steps: readonly Step[],
@@ -129,14 +129,17 @@ export async function runSteps(
   mkdirSync(OUT, { recursive: true });
   const [front, back] = [[...steps], [...background]];
   const outcomes: Outcome[] = [];
-  const lane = async (next: () => Step | undefined, before: readonly string[]) => {
-    for (let step = next(); step !== undefined; step = next()) {
-      outcomes.push(await runStep(step, before));
+  const lane = async (first: Step[], then: Step[]) => {
+    for (;;) {
+      const step = first.shift() ?? then.shift();
+      if (step === undefined) return;
+      // Beside live tests only.
+      const isNice = background.includes(step) && steps.length > 0;
+      outcomes.push(await runStep(step, isNice ? ["nice", "-n", String(NICENESS)] : []));
     }
   };
-  const lanes = Array.from({ length: LANES }, () => lane(() => front.shift() ?? back.shift(), []));
-  const nice = ["nice", "-n", String(NICENESS)];
-  await Promise.all([...lanes, lane(() => front.length > 0 ? back.shift() : undefined, nice)]);
+  const lanes = Array.from({ length: LANES }, () => lane(front, back));
+  await Promise.all([...lanes, ...background.length > 0 ? [lane(back, front)] : []]);
   return outcomes;
 }
 

@@ -21,7 +21,7 @@ import { DevCluster, eventually, kill, type Moment } from "./dev_rig.ts";
 const test = sharedSuite<{ dev: DevCluster }>("live cluster faults");
 const ALL = [0, 1, 2];
 
-test.before(limit(60_000, async (context) => void (context.dev = await DevCluster.borrow(3))));
+test.before(limit(60_000, async (context) => void (context.dev = await DevCluster.up(3))));
 test.after(limit(60_000, async ({ dev }) => await dev?.down()));
 
 /** Runs `work`; when the machine stood still and it has failed for that, again with a cluster that is well. */

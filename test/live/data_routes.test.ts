@@ -7,15 +7,15 @@
  * Does NOT promise: three servers, of which two hear each other by a third: routes hand nothing on.
  */
 
-import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { limit } from "../limit.ts";
+import { sharedSuite } from "../suite.ts";
 import { eventually } from "./dev_rig.ts";
 import { type Run, withRun } from "./history/run.ts";
 import { freePorts, NatsRig } from "./nats.ts";
 import type { Proxy } from "./proxy.ts";
 
-const test = suite("records over two servers");
+const test = sharedSuite("records over two servers");
 /** Less than a node's lease, and so long that the others have removed the node, ms. */
 const SHORT_MS = 1200;
 const LONG_MS = 5000;
@@ -70,9 +70,17 @@ async function leadBy(run: Run, node: number): Promise<void> {
   });
 }
 
-test.either(
-  "the route is cut for less than a lease, and for longer; it hangs, and comes back",
-  limit(180_000, () =>
+/** Waits until the two at the first server have a leader among them. */
+async function ledByOthers(run: Run): Promise<void> {
+  await eventually("the others have a leader of their own", async () => {
+    const leader = await run.dev.leader(0).catch(() => 2);
+    return leader !== 2;
+  });
+}
+
+test(
+  "the route is cut for less than a lease, and for longer; it hangs, both ways and one way; the leader is alone",
+  limit(240_000, () =>
     withRoute(async (run, route) => {
       route.cut();
       await run.work(SHORT_MS);
@@ -83,23 +91,15 @@ test.either(
       route.cut();
       await run.work(LONG_MS);
       // The node alone is out; those who are most go on.
-      await eventually("they have a leader among them", async () => {
-        const leader = await run.dev.leader(0).catch(() => 2);
-        return leader !== 2;
-      });
+      await ledByOthers(run);
       route.heal();
       await run.well();
       await run.untilEnds(lives + 1);
       route.hang();
       await run.work(LONG_MS);
       route.heal();
-    })),
-);
+      await run.well();
 
-test.either(
-  "one side hears the other, and is not heard; the leader is alone",
-  limit(180_000, () =>
-    withRoute(async (run, route) => {
       // The leader is made the one at a server of its own.
       await leadBy(run, 2);
       for (const way of ["in", "out"] as const) {
@@ -111,10 +111,7 @@ test.either(
       await leadBy(run, 2);
       route.cut();
       await run.work(LONG_MS);
-      await eventually("the others have a leader of their own", async () => {
-        const leader = await run.dev.leader(0).catch(() => 2);
-        return leader !== 2;
-      });
+      await ledByOthers(run);
       route.heal();
     })),
 );

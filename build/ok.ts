@@ -26,7 +26,7 @@ export interface OkPlan {
   /** Each runtime runs all unit tests, also those that depend on neither. */
   readonly isWhole?: boolean;
   /**
-   * Whose types Deno checks, too, which tsc has checked: `npm run ok` is for before a commit. Absent: all but the tests'.
+   * Whose types Deno checks, too, which tsc has checked: `npm run ok` is for before a commit. Absent: all but tests.
    */
   readonly denoChecks?: "all" | "nothing";
 }

@@ -8,10 +8,11 @@
  * Does NOT promise: more than one machine; every node is on this one.
  */
 
-import { mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as assert from "uvu/assert";
+import { EXIT } from "../../cli/exit_codes.ts";
 import type { DocumentAnswer } from "../../cli/membership/document_answer.ts";
 import { type NodePaths, pathsInHome } from "../../cli/config.ts";
 import { isAlive, supervisorOf, until } from "../../cli/processes.ts";
@@ -20,7 +21,7 @@ import { wrongs } from "../cli/tree_rig.ts";
 import { tool } from "../tools.ts";
 import { command, dataOf, eventually, kill, type Outcome, processesOf } from "./dev_rig.ts";
 import { freePorts } from "./nats.ts";
-import type { Process } from "./process.ts";
+import { ctdbx, type Process } from "./process.ts";
 
 /** One cluster, below a folder of its own. */
 export class Lab {
@@ -154,4 +155,66 @@ export async function killWhen(process: Process, isSo: () => boolean): Promise<v
     await new Promise((resolve) => setTimeout(resolve, 1));
   }
   await process.end();
+}
+
+/** How often a journal says that a step was begun, or done. */
+export function timesIn(journal: string, step: string, is: "begun" | "done"): number {
+  const text = existsSync(journal) ? readFileSync(journal, "utf8") : "";
+  return text.split(`"step":"${step}","is":"${is}"`).length - 1;
+}
+
+/**
+ * Runs a command again and again, each time killed as soon as its journal has begun the next of these steps; not where
+ * nothing was left to do in it.
+ */
+export async function killedAt(
+  words: readonly string[],
+  journal: string,
+  steps: readonly string[],
+): Promise<void> {
+  for (const step of steps) {
+    const isDone = () => timesIn(journal, step, "done") > 0;
+    if (isDone()) continue;
+    const before = timesIn(journal, step, "begun");
+    await killWhen(ctdbx(words), () => timesIn(journal, step, "begun") > before || isDone());
+  }
+}
+
+/** The same, then once to its end; its journal has begun each of them. */
+export async function killedAtEach(
+  words: readonly string[],
+  journal: string,
+  steps: readonly string[],
+): Promise<void> {
+  await killedAt(words, journal, steps);
+  const { exit, err, out } = await command(words);
+  assert.is(exit, 0, `${err}${out}`);
+  for (const step of steps) assert.ok(timesIn(journal, step, "begun") > 0, step);
+}
+
+/** Two homes join by one invitation at the same time; answers the one that has, when all is as it must be. */
+export async function twoJoin(lab: Lab, name: string): Promise<string> {
+  const file = await lab.invite(name);
+  const homes = ["a", "b"].map((letter) => `${name}${letter}`);
+  const joins = homes.map((home) => ctdbx(["cluster", "join", file, "--home", lab.home(home)]));
+  const exits = await Promise.all(joins.map(({ ended }) => ended));
+  assert.equal(exits.toSorted(), [EXIT.ok, EXIT.conflict], joins.map(({ err }) => err).join());
+  const [won = "", lost = ""] = exits[0] === EXIT.ok ? homes : homes.toReversed();
+  const before = await lab.json<{ name: string; incarnation: string }>("node show", won);
+  assert.is(before.name, name);
+  // The one that came later may have been told so before it had made anything.
+  if (existsSync(lab.home(lost))) {
+    for (const words of ["daemon start", "daemon run", "daemon supervise"]) {
+      const err = await lab.refused(EXIT.conflict, words, lost);
+      assert.match(err, `Cannot start ${name}: it has not joined lab`);
+    }
+    const other = await lab.invite(`${name}other`);
+    const err = await lab.refused(EXIT.conflict, ["cluster", "join", other], lost);
+    assert.match(err, new RegExp(`a join as ${name} was begun in .*, and not finished`));
+  }
+  assert.is(processesOf(lab.home(lost)).length, 0);
+  const after = await lab.json<{ incarnation: string }>("node show", won);
+  assert.is(after.incarnation, before.incarnation, "its life goes on");
+  await lab.well(won);
+  return won;
 }

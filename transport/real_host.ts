@@ -17,10 +17,11 @@ import type { Child, ChildOptions, Host, Stream, StreamEvents } from "./world.ts
 export class RealHost implements Host {
   readonly pid = process.pid;
   readonly name = hostname();
-  readonly #libc: Libc;
+  /** For listening alone, and opened for that: on Deno it takes as long as twenty questions to a daemon. */
+  #libc: Libc | undefined;
   readonly #guard = new Guard();
 
-  constructor(libc: Libc = openLibc()) {
+  constructor(libc?: Libc) {
     this.#libc = libc;
   }
 
@@ -38,6 +39,7 @@ export class RealHost implements Host {
     onStream: (stream: Stream) => StreamEvents,
     isSure = false,
   ): Promise<() => Promise<void>> {
+    this.#libc ??= openLibc();
     return listenAt(this.#libc, path, onStream, isSure);
   }
 

@@ -37,21 +37,6 @@ test.after.each(async ({ labs }) => {
 test.after(({ folder }) => rmSync(folder, { recursive: true, force: true }));
 
 test.either(
-  "with TLS the invitation carries the authority, which the new node trusts",
-  limit(90_000, async ({ labs, folder }) => {
-    const authority = Authority.make(folder, "ca");
-    const { cert, key } = authority.issue("server", "IP:127.0.0.1");
-    const tls = ["--tls-cert", cert, "--tls-key", key, "--tls-ca", authority.ca];
-    const lab = await Lab.create(tls);
-    labs.push(lab);
-    await lab.add("n1");
-    assert.equal(await lab.names("n1"), { nodes: ["n0", "n1"], voters: ["n0", "n1"] });
-    const { ca = "" } = readConfigFile(lab.paths("n1").config).nats.tls ?? {};
-    assert.is(readFileSync(ca, "utf8"), readFileSync(authority.ca, "utf8"));
-  }),
-);
-
-test.either(
   "on a server of the operator's own: files first, then its users from `nats conf`, then the daemons",
   limit(90_000, async ({ labs }) => {
     const lab = await Lab.empty();
@@ -85,9 +70,12 @@ test.either(
 );
 
 test.either(
-  "NATS elsewhere than the invitation says, a small disk, the node that carries all: told before anything is done",
-  limit(60_000, async ({ labs, folder }) => {
-    const lab = await Lab.create();
+  "with TLS, the authority in the invitation: NATS elsewhere, a small disk, the node that carries all are told first",
+  limit(90_000, async ({ labs, folder }) => {
+    const authority = Authority.make(folder, "ca");
+    const { cert, key } = authority.issue("server", "IP:127.0.0.1");
+    const tls = ["--tls-cert", cert, "--tls-key", key, "--tls-ca", authority.ca];
+    const lab = await Lab.create(tls);
     labs.push(lab);
     const file = await lab.invite("n1", "--addr", "127.0.0.1:7777");
     const invitation = parseInvitation(readFileSync(file, "utf8"), file);
@@ -100,6 +88,10 @@ test.either(
     await lab.join("n1", "--server", right);
     const { nats } = readConfigFile(lab.paths("n1").config);
     assert.equal(nats.servers, [right]);
+    // It trusts the authority that the invitation carried.
+    const { ca = "" } = nats.tls ?? {};
+    assert.is(readFileSync(ca, "utf8"), readFileSync(authority.ca, "utf8"));
+    assert.equal(await lab.names("n1"), { nodes: ["n0", "n1"], voters: ["n0", "n1"] });
     assert.is((await lab.view()).nodes[1]?.addr, "127.0.0.1:7777");
     await onSmallDisk(folder, async (mount) => {
       await lab.invite("n2");

@@ -10,43 +10,56 @@ import { limit } from "../limit.ts";
 import { fromSources } from "./cli_world.ts";
 import { DaemonHome } from "./daemon_home.ts";
 import { freePorts, NatsRig } from "./nats.ts";
-import { ctdbx } from "./process.ts";
+import { ctdbx, type Process } from "./process.ts";
 
-const test = suite<{ homes: DaemonHome[]; rig: NatsRig }>("live double");
+interface Context {
+  home: DaemonHome;
+  copy: DaemonHome;
+  port: number;
+  rig: NatsRig;
+  first: Process | undefined;
+}
+
+const test = suite<Context>("live double");
 fromSources(test);
 
-test.before((context) => {
-  context.homes = [];
+test.before(async (context) => {
+  context.home = await DaemonHome.member();
+  context.copy = DaemonHome.fresh();
   context.rig = new NatsRig();
+  [context.port = 0] = await freePorts(1);
+  await context.rig.server({ client: { port: context.port } });
 });
-test.after(async ({ homes, rig }) => {
-  for (const home of homes) await home.end();
-  await rig.end();
+test.after(async ({ home, copy, rig }) => {
+  for (const each of [home, copy]) await each?.end();
+  await rig?.end();
 });
+
+const WELL = "cluster wait --for all-ok,serving --timeout 40";
 
 test(
-  "a copied folder does not run beside the one that it was copied from; alone it does",
-  limit(90_000, async ({ homes, rig }) => {
-    const [port = 0] = await freePorts(1);
-    await rig.server({ client: { port } });
-    const home = await DaemonHome.member();
-    const copy = DaemonHome.fresh();
-    homes.push(home, copy);
+  "a node runs from sources",
+  limit(90_000, async (context) => {
+    const { home, port } = context;
     home.configure(port);
-    const first = ctdbx(["daemon", "run", "--home", home.home]);
-    const well = "cluster wait --for all-ok,serving --timeout 40";
-    assert.is((await home.run(well)).exit, 0);
+    context.first = ctdbx(["daemon", "run", "--home", home.home]);
+    assert.is((await home.run(WELL)).exit, 0);
+  }),
+);
 
+test.either(
+  "a copied folder does not run beside the one that it was copied from; alone it does",
+  limit(90_000, async ({ home, copy, port, first }) => {
     copy.configure(port);
     cpSync(home.paths.state, copy.paths.state, { recursive: true });
     const second = ctdbx(["daemon", "run", "--home", copy.home]);
     assert.is(await second.ended, 4, second.err);
     assert.match(second.err, "another daemon answers NATS as this very node");
-    assert.is((await home.run(well)).exit, 0);
+    assert.is((await home.run(WELL)).exit, 0);
 
-    await first.end();
+    await first?.end();
     const third = ctdbx(["daemon", "run", "--home", copy.home]);
-    assert.is((await copy.run(well)).exit, 0, third.err);
+    assert.is((await copy.run(WELL)).exit, 0, third.err);
     await third.end();
   }),
 );

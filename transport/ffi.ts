@@ -247,7 +247,7 @@ function bindLibc(runtime: FfiRuntime): Libc {
     },
     mutexBase: runtime.mutexBase,
     mutexInit: (base, offset) =>
-      Number(c.pthread_mutex_init(runtime.mutexAddress(base, offset), attributes)),
+      Number(c.pthread_mutex_init(runtime.mutexAddress(base, offset), attributes())),
     mutexTrylock: runtime.trylock,
     mutexUnlock: runtime.unlock,
     mutexConsistent: (base, offset) =>
@@ -290,15 +290,19 @@ function peerOf(c: FfiRuntime["symbols"], fd: number): readonly [number, number]
   return pid === 0 ? undefined : [pid, uid];
 }
 
-/** pthread_mutexattr_t (4 bytes in glibc) of the mutexes that libtdb makes. */
-function mutexAttributes(runtime: FfiRuntime): Uint8Array {
+/** pthread_mutexattr_t (4 bytes in glibc) of the mutexes that libtdb makes; made when they are asked for. */
+function mutexAttributes(runtime: FfiRuntime): () => Uint8Array {
   const c = runtime.symbols;
-  const attributes = new Uint8Array(new ArrayBuffer(64));
-  c.pthread_mutexattr_init(attributes);
-  c.pthread_mutexattr_setpshared(attributes, PSHARED);
-  c.pthread_mutexattr_setrobust(attributes, ROBUST);
-  c.pthread_mutexattr_settype(attributes, ERRORCHECK);
-  return attributes;
+  let made: Uint8Array | undefined;
+  return () => {
+    if (made !== undefined) return made;
+    made = new Uint8Array(new ArrayBuffer(64));
+    c.pthread_mutexattr_init(made);
+    c.pthread_mutexattr_setpshared(made, PSHARED);
+    c.pthread_mutexattr_setrobust(made, ROBUST);
+    c.pthread_mutexattr_settype(made, ERRORCHECK);
+    return made;
+  };
 }
 
 /** Installs abs(), which does nothing to anybody, as the handler, without SA_RESTART. */

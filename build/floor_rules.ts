@@ -53,6 +53,7 @@ const PACKAGES: Record<string, readonly string[]> = {
   // Apart from "nats", which takes six times as long to load: many commands look at keys, few connect.
   "@nats-io/nkeys": ["transport/real_nkeys.ts", "test/transport/real_nkeys.test.ts"],
   "assemblyscript": ["build/wasm.ts"],
+  "binaryen": ["build/wasm.ts"],
   "cbor-x": [
     "transport/wire/client/value_codec.ts",
     "transport/wire/codec.ts",

@@ -15,6 +15,7 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
+import { KERNELS_WASM_BASE64 } from "../assembly/host/kernels_wasm.ts";
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 const SOURCE = "assembly/index.ts";
@@ -32,15 +33,12 @@ const OPTIONS = [
   ["--use", "abort="], // asserts are off, nothing calls it
 ].flat();
 
-/**
- * The wasm module of assembly/index.ts, compiled with `more` options of asc. Throws with the
- * compiler's own text.
- */
-export async function compileKernels(more: readonly string[] = []): Promise<Uint8Array> {
+/** The wasm module of assembly/index.ts. Throws with the compiler's own text. */
+async function compileKernels(): Promise<Uint8Array> {
   // Not at the top: loading the compiler takes a second.
   const asc = await import("assemblyscript/asc");
   let binary: Uint8Array | undefined;
-  const words = [SOURCE, "--outFile", "kernels.wasm", ...OPTIONS, ...more];
+  const words = [SOURCE, "--outFile", "kernels.wasm", ...OPTIONS];
   const { error, stderr } = await asc.main(words, {
     readFile(name, baseDir) {
       const path = join(ROOT, baseDir, name);
@@ -55,6 +53,21 @@ export async function compileKernels(more: readonly string[] = []): Promise<Uint
     throw new Error(`Cannot compile ${SOURCE}: ${error?.message ?? "no output"}\n${stderr}`);
   }
   return binary;
+}
+
+/**
+ * The kernels as they are committed, with a call of env.load_ptr, env.store_ptr and so on at each load and store: a
+ * pass over the module, a tenth of what compiling it costs.
+ */
+export async function instrumentedKernels(): Promise<Uint8Array<ArrayBuffer>> {
+  const { default: binaryen } = await import("binaryen");
+  const module = binaryen.readBinary(new Uint8Array(Buffer.from(KERNELS_WASM_BASE64, "base64")));
+  try {
+    module.runPasses(["instrument-memory"]);
+    return new Uint8Array(module.emitBinary());
+  } finally {
+    module.dispose();
+  }
 }
 
 /** The text of the generated module for these wasm bytes. */

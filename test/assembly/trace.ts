@@ -1,8 +1,8 @@
 /**
- * Kernels that tell of every load and store, compiled from the same sources with one pass more: who may be read
- * and written is then a matter of test, and a store can be looked at after each word it wrote.
+ * Kernels that tell of every load and store, made from those that are used by one pass more: who may be read and
+ * written is then a matter of test, and a store can be looked at after each word it wrote.
  *
- *   assembly/*.ts --asc, instrument-memory--> module --> env.load_ptr(id, bytes, offset, address) --> Watcher
+ *   kernels_wasm.ts --instrument-memory--> module --> env.load_ptr(id, bytes, offset, address) --> Watcher
  *
  * Does NOT promise: runs of bytes moved by memory.copy and memory.fill (payloads above 256 bytes, zeroing), and
  * atomic adds are not told of.
@@ -21,7 +21,7 @@ import {
 import { dirname, join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
-import { compileKernels } from "../../build/wasm.ts";
+import { instrumentedKernels } from "../../build/wasm.ts";
 import { type Kernels } from "../../assembly/host/kernels.ts";
 import { threadMemory } from "../../assembly/host/memory.ts";
 
@@ -37,21 +37,20 @@ export interface TraceHost {
   probe?(offset: number): number;
 }
 
-/** The traced module; compiling it takes seconds, so once. */
+/** The traced module; making it takes a second, so once. */
 const MODULES: Promise<WebAssembly.Module>[] = [];
 const ROOT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 const OUT = join(ROOT, "build/out");
+/** What it is made of. */
+const SOURCES = ["assembly/host/kernels_wasm.ts", "build/wasm.ts", "package-lock.json"];
 
-/** The wasm bytes of the traced kernels; those of the same sources and compiler are kept for the next process. */
+/** The wasm bytes of the traced kernels; they are kept for the next process. */
 export async function tracedWasm(): Promise<Uint8Array<ArrayBuffer>> {
-  const sources = globSync("assembly/*.ts", { cwd: ROOT }).sort();
   const hash = createHash("sha256");
-  for (const path of [...sources, "build/wasm.ts", "package-lock.json"]) {
-    hash.update(path).update(readFileSync(join(ROOT, path)));
-  }
+  for (const path of SOURCES) hash.update(path).update(readFileSync(join(ROOT, path)));
   const path = join(OUT, `traced-${hash.digest("hex").slice(0, 16)}.wasm`);
   if (existsSync(path)) return new Uint8Array(readFileSync(path));
-  const made = new Uint8Array(await compileKernels(["--runPasses", "instrument-memory"]));
+  const made = await instrumentedKernels();
   mkdirSync(OUT, { recursive: true });
   for (const old of globSync("traced-*.wasm", { cwd: OUT })) {
     rmSync(join(OUT, old), { force: true });

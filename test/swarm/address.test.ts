@@ -13,7 +13,7 @@ import type { AddressMessage } from "../../transport/wire/messages/address.ts";
 import { buildSubject } from "../../transport/wire/subjects.ts";
 import type { ClusterId, Generation, NodeId, Tag } from "../../transport/wire/terms.ts";
 import { tagOf } from "../../transport/wire/terms.ts";
-import { limit, shareOf } from "../limit.ts";
+import { limit } from "../limit.ts";
 import { ADDRESS_NOTICED, brokenAddressRule } from "./address_broken.ts";
 import type { AddressRuleName } from "../../actors/machines/addresses/takeover/rules.ts";
 
@@ -33,11 +33,11 @@ function assertClean({ seed, violations, classes }: AddressSeedResult): void {
 test(
   "The seeds that stay run clean",
   limit(120_000, () => {
-    for (const seed of shareOf(1, KEPT)) assertClean(runAddressSeed(seed));
+    for (let seed = 1; seed <= KEPT; seed++) assertClean(runAddressSeed(seed));
   }),
 );
 
-test.either(
+test(
   "Fresh seeds run clean",
   limit(120_000, () => {
     const first = Date.now() >>> 0;
@@ -45,14 +45,8 @@ test.either(
   }),
 );
 
-test("A seed gives the same run again; another does not", () => {
-  const hashOf = (seed: number) => runAddressSeed(seed, { faultsMs: 5_000 }).hash;
-  assert.is(hashOf(7), hashOf(7));
-  assert.is.not(hashOf(7), hashOf(8));
-});
-
 for (const [name, seed] of Object.entries(ADDRESS_NOTICED)) {
-  test.either(
+  test(
     `Broken, and noticed by the swarm: ${name}`,
     limit(60_000, () => {
       const addressRules = brokenAddressRule(name as AddressRuleName);
@@ -65,7 +59,7 @@ for (const [name, seed] of Object.entries(ADDRESS_NOTICED)) {
   );
 }
 
-test.either("Each message of a run has the form that the wire declares, and comes back as it was", () => {
+test("Each message of a run has the form that the wire declares, and comes back as it was", () => {
   const own = "1".repeat(32) as NodeId;
   const codec = new Codec({ cluster: "c", own, firstId: 1n, level: 2 });
   codec.clusterId = "c".repeat(32) as ClusterId;

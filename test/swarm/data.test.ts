@@ -11,7 +11,7 @@ const test = suite("data threads under faults");
 const SEEDS = [1, 2, 170] as const;
 
 for (const seed of SEEDS) {
-  test.either(
+  test(
     `seed ${seed}`,
     limit(120_000, async () => {
       const { objections, counts, story } = await DataSwarm.run(seed);

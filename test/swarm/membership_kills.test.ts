@@ -162,7 +162,7 @@ function strike(sim: ClusterSim, who: Who): string {
 
 for (const [name, deed] of Object.entries(DEEDS)) {
   for (const who of deed.whom) {
-    test.either(
+    test(
       `${name}: the ${who} is killed at any step`,
       limit(60_000, () => {
         let count = STEPS_MAX;

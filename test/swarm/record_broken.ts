@@ -35,13 +35,21 @@ export interface Notice {
   /** One with FEW slots, which is quicker. */
   readonly few?: number;
   readonly judge?: readonly string[];
+  /** Does it take longer than seconds to show? */
+  readonly isLate?: boolean;
 }
 
 /** Who notices each broken rule. Those without a seed go unnoticed by random runs, and have a directed test. */
 export const NOTICED: Readonly<Record<RecordRuleName, Notice>> = {
   barsAfterPurge: { test: "rules_move" },
   barsAfterQuery: { test: "rules_move" },
-  checksBirth: { test: "rules_work", seed: 36, few: 16, judge: ["twice", "late", "failed"] },
+  checksBirth: {
+    test: "rules_work",
+    seed: 36,
+    few: 16,
+    judge: ["twice", "late", "failed"],
+    isLate: true,
+  },
   checksLeaseAfter: { test: "stopped_client" },
   countsDeadWriter: { test: "rules_move" },
   countsTaking: { test: "rules_move" },
@@ -50,7 +58,7 @@ export const NOTICED: Readonly<Record<RecordRuleName, Notice>> = {
   isAnswerOfNow: { test: "rules_recovery" },
   isGone: { test: "rules_move", seed: 9, few: 6, judge: ["end"] },
   isHeard: { test: "rules_move" },
-  isSameSlotGen: { test: "rules_move", seed: 20, few: 20, judge: ["I5", "two owners"] },
+  isSameSlotGen: { test: "rules_move", seed: 20, few: 4, judge: ["I5", "two owners"] },
   isSilentWhileClosed: { test: "rules_recovery", seed: 1, few: 1, judge: ["two owners", "lost"] },
   keepsCallCopy: { test: "rules_work" },
   keepsCopies: { test: "rules_move", seed: 1, few: 1, judge: ["lost"] },
@@ -62,12 +70,18 @@ export const NOTICED: Readonly<Record<RecordRuleName, Notice>> = {
   oneCallPerKey: { test: "rules_work", seed: 1, few: 1, judge: ["not done"] },
   onlyOpenTables: { test: "rules_recovery", seed: 1, few: 1, judge: ["lost", "two owners"] },
   originMustBeIn: { test: "rules_work" },
-  ownerBeatsRsn: { test: "rules_recovery", seed: 3, few: 4, judge: ["I2", "two owners", "lost"] },
+  ownerBeatsRsn: {
+    test: "rules_recovery",
+    seed: 3,
+    few: 4,
+    judge: ["I2", "two owners", "lost"],
+    isLate: true,
+  },
   provesRefusal: { test: "rules_work" },
-  queriesAfterLoss: { test: "rules_recovery", seed: 1, few: 7, judge: ["end"] },
+  queriesAfterLoss: { test: "rules_recovery", seed: 1, few: 2, judge: ["end"] },
   recoversWithTombstones: { test: "rules_recovery" },
   releaseEndsOwnership: { test: "rules_recovery" },
-  renumbersPending: { test: "rules_move", seed: 46, judge: ["I1"] },
+  renumbersPending: { test: "rules_move", seed: 46, judge: ["I1"], isLate: true },
   restartsRebuild: { test: "rules_recovery" },
   retags: { test: "rules_move" },
   retagsOnlyLater: { test: "rules_move" },
@@ -75,12 +89,18 @@ export const NOTICED: Readonly<Record<RecordRuleName, Notice>> = {
   revokeVoidsAsked: { test: "rules_work", seed: 4, few: 4, judge: ["reader"] },
   revokesBeforeMove: { test: "rules_work", seed: 2, few: 2, judge: ["reader", "stale"] },
   revokesBeforeWrite: { test: "rules_work", seed: 2, few: 2, judge: ["reader", "stale"] },
-  saysNoCopy: { test: "rules_move", seed: 12, few: 22, judge: ["end"] },
+  saysNoCopy: { test: "rules_move", seed: 12, few: 22, judge: ["end"], isLate: true },
   skipsSeen: { test: "rules_recovery" },
   stopsReadingFirst: { test: "rules_work" },
   takesMutex: { test: "rules_move", seed: 1, few: 1, judge: ["not done", "two owners", "lost"] },
   takesOncePerRid: { test: "rules_move", seed: 1, few: 1, judge: ["I1", "two owners"] },
   tombstoneIsNewLife: { test: "rules_work" },
   unknownAfterBirth: { test: "rules_work" },
-  waitsForAllParts: { test: "rules_recovery", seed: 18, few: 18, judge: ["lost", "two owners"] },
+  waitsForAllParts: {
+    test: "rules_recovery",
+    seed: 18,
+    few: 18,
+    judge: ["lost", "two owners"],
+    isLate: true,
+  },
 };

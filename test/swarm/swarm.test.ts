@@ -8,7 +8,7 @@ import * as assert from "uvu/assert";
 import { runLayout } from "../../actors/machines/sim/layouts.ts";
 import { runSeed } from "../../actors/machines/sim/swarm.ts";
 import type { SeedResult } from "../../actors/machines/sim/swarm.ts";
-import { limit, shareOf } from "../limit.ts";
+import { limit } from "../limit.ts";
 
 const test = suite("swarm");
 
@@ -31,11 +31,11 @@ function assertClean(kind: string, { seed, violations, classes }: SeedResult): v
 test(
   "The seeds that stay run clean",
   limit(120_000, () => {
-    for (const seed of shareOf(1, KEPT)) assertClean("seed", runSeed(seed));
+    for (let seed = 1; seed <= KEPT; seed++) assertClean("seed", runSeed(seed));
   }),
 );
 
-test.either(
+test(
   "Fresh seeds run clean",
   limit(120_000, () => {
     const first = Date.now() >>> 0;
@@ -46,14 +46,8 @@ test.either(
 test(
   "One-way cuts that stay: at most two leaders, and one where it is possible",
   limit(120_000, () => {
-    for (const seed of shareOf(1, LAYOUTS)) assertClean("layout", runLayout(seed));
+    for (let seed = 1; seed <= LAYOUTS; seed++) assertClean("layout", runLayout(seed));
   }),
 );
-
-test("A seed gives the same run again, another does not", () => {
-  const hashOf = (seed: number) => runSeed(seed, { faultsMs: 5_000, quietMs: 10_000 }).hash;
-  assert.is(hashOf(7), hashOf(7));
-  assert.is.not(hashOf(7), hashOf(8));
-});
 
 test.run();

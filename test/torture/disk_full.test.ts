@@ -11,6 +11,7 @@
 
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { createHash } from "node:crypto";
 import { check } from "../../actors/storage/tdb_check.ts";
 import type { Tdb } from "../../actors/storage/tdb.ts";
 import { openTdb, type TdbOptions } from "../../actors/storage/tdb_open.ts";
@@ -116,11 +117,9 @@ async function contentOf(tdb: Tdb): Promise<Content> {
   return found;
 }
 
-/** Length and a sum of all bytes and their places. */
+/** Length and a sum of all bytes. */
 function sumOf(bytes: Uint8Array): string {
-  let sum = 0;
-  for (const byte of bytes) sum = (Math.imul(sum, 31) + byte) >>> 0;
-  return `${bytes.length} bytes, ${sum}`;
+  return `${bytes.length} bytes, ${createHash("sha256").update(bytes).digest("hex")}`;
 }
 
 function textOf(content: Content): string {

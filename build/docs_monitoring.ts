@@ -5,7 +5,7 @@
  *
  *   <!-- events: ... -->   ...replaced...   <!-- /events -->          the same with metrics
  *
- * Does NOT promise: that what is written by hand is true; test/live/monitoring.test.ts runs the examples.
+ * Does NOT promise: that what is written by hand is true; test/live/faults/planned.test.ts runs the example.
  */
 
 import { readFileSync, writeFileSync } from "node:fs";

@@ -31,6 +31,8 @@ export const DENO: string = join(ROOT, "node_modules/deno/deno");
 const STEP_LIMIT_MS = 2_400_000;
 /** Steps at a time: one for each of two cores, and one more, since live tests mostly wait. */
 const LANES = 2;
+/** Files that use one cluster after another take no longer than this in one process, s. */
+const CHAIN_S = 120;
 /** How nice what computes is to those that mostly wait: it gets what they leave, and a share of the rest. */
 const NICENESS = 5;
 
@@ -100,8 +102,9 @@ export function testSteps(kind: string, { parts = 1, isWhole = false }: TestPlan
 }
 
 /**
- * The parts of a runtime: files that use one cluster after another (test/live/dev_rig.ts) are one, which comes first;
- * in it those that leave the cluster to the next one, then those that do not.
+ * The parts of a runtime: files that use one cluster after another (test/live/dev_rig.ts) are together in the first
+ * ones, as few as take no longer than CHAIN_S each; in each those that leave the cluster to the next one, then those
+ * that do not.
  */
 function dealt(
   files: readonly string[],
@@ -110,12 +113,18 @@ function dealt(
 ): string[][] {
   const texts = new Map(files.map((file) => [file, readFileSync(join(ROOT, file), "utf8")]));
   const has = (file: string, pattern: RegExp): boolean => pattern.test(texts.get(file) ?? "");
-  const borrowers = files.filter((file) => has(file, /\b(borrow|giveBack|withData|withRun)\(/));
+  const borrowers = files.filter((file) =>
+    has(file, /\b(borrow|giveBack|withData|withRun|faultSuite)\b[(<]/)
+  );
   const others = files.filter((file) => !borrowers.includes(file));
   if (borrowers.length === 0) return divide(others, parts, seconds);
-  const givers = borrowers.filter((file) => has(file, /\b(giveBack|withData|withRun)\(/));
-  const takers = borrowers.filter((file) => !givers.includes(file));
-  return [[...givers, ...takers], ...divide(others, parts - 1, seconds)];
+  const total = borrowers.reduce((sum, file) => sum + (seconds?.[file] ?? 0), 0);
+  const count = Math.min(parts - 1, Math.max(1, Math.ceil(total / CHAIN_S)));
+  const gives = (file: string): boolean => has(file, /\b(giveBack|withData|withRun)\(/);
+  const chains = divide(borrowers, count, seconds).map((
+    chain,
+  ) => [...chain.filter(gives), ...chain.filter((file) => !gives(file))]);
+  return [...chains, ...divide(others, parts - count, seconds)];
 }
 
 /**

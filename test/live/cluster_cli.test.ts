@@ -10,11 +10,12 @@ import { limit } from "../limit.ts";
 import { sharedSuite } from "../suite.ts";
 import { undisturbed } from "../undisturbed.ts";
 import { command, dataOf, DevCluster, kill } from "./dev_rig.ts";
+import { everywhere, set } from "./metadata.ts";
 import { ctdbx } from "./process.ts";
 
 const test = sharedSuite<{ dev: DevCluster }>("live cluster commands");
 
-test.before(limit(60_000, async (context) => void (context.dev = await DevCluster.up(3))));
+test.before(limit(60_000, async (context) => void (context.dev = await DevCluster.borrow(3))));
 test.after(limit(60_000, async ({ dev }) => await dev?.down()));
 
 test("up and status: all processes are named, and a second up is refused", async ({ dev }) => {
@@ -203,9 +204,11 @@ test("watch tells what happens and where; SIGINT ends it with 0", async ({ dev }
 });
 
 test(
-  "SIGTERM of the keeper ends all of it; a keeper that is killed takes all with it",
+  "SIGTERM of the keeper ends all, what was written is there when it is up again; SIGKILL takes all with it",
   limit(60_000, async ({ dev }) => {
     const keeper = () => keeperOf(dev.home);
+    await set(dev, 2, "kept", "yes");
+    await everywhere(dev, "kept", "yes");
     const before = dev.processes();
     assert.ok(before.length >= 8, `only ${before.length} processes`);
     kill(keeper() ?? 0, "SIGTERM");
@@ -214,6 +217,7 @@ test(
     assert.is((await dev.run("cluster status")).exit, 3);
     assert.match(await dev.dev("status"), /n0 .* down/);
     await dev.dev("up");
+    await everywhere(dev, "kept", "yes");
     kill(keeper() ?? 0, "SIGKILL");
     assert.ok(await until(() => dev.processes().length === 0, 20_000), `left: ${dev.processes()}`);
   }),

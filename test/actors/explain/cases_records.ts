@@ -1,7 +1,7 @@
 /**
  * Facts for each cause about volatile databases, and what explain must say of them.
  *
- * Does NOT promise: facts of a real daemon; test/live/explain.test.ts has those.
+ * Does NOT promise: facts of a real daemon; test/live/faults/ has those.
  */
 
 import type { Case } from "./cases.ts";

@@ -1,7 +1,7 @@
 /**
  * Facts for each cause, and what explain must say of them: what was decided, ways that are cut, the cluster, its parts.
  *
- * Does NOT promise: facts of a real daemon; test/live/explain.test.ts has those.
+ * Does NOT promise: facts of a real daemon; test/live/faults/ has those.
  */
 
 import type { Facts } from "../../../actors/explain/facts.ts";

@@ -4,7 +4,7 @@
  *   well()                       n0 is asked, on this machine; n1 leads; n2; all answer
  *   change(facts, "n2", {...})   the same with other facts of one node; inside(..), outside(..) for a part
  *
- * Does NOT promise: facts that a daemon would send; test/live/explain.test.ts has those.
+ * Does NOT promise: facts that a daemon would send; test/live/faults/ has those.
  */
 
 import type { Facts, InsideFacts, NodeFacts, OutsideFacts } from "../../../actors/explain/facts.ts";

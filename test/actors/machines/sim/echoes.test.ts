@@ -1,6 +1,6 @@
 /**
  * Every message twice, and again many messages later: in virtual time, where nobody stalls, so that whoever is called
- * dead is called so for a message that came again. test/live/cluster_cli_bus.test.ts does the same over a real bus.
+ * dead is called so for a message that came again. test/live/hostile.test.ts does the same over a real bus.
  */
 
 import { suite } from "uvu";

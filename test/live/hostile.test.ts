@@ -1,12 +1,13 @@
 /**
- * What comes over the bus of a real cluster, and what becomes of it when the bus fails: hostile messages, every message
- * twice and late, the server stopped, killed, without its store.
+ * What anybody may put on the bus of a real cluster without keys: hostile messages, questions by the thousand, every
+ * message twice and late; for its data threads each batch about records once more, late, cut off, forged, foreign or
+ * odd. The cluster and its database stay right, and each refusal is counted by its reason.
  */
 
-import { readFileSync, rmSync } from "node:fs";
-import { connect } from "node:net";
+import { createConnection } from "node:net";
 import { join } from "node:path";
 import * as assert from "uvu/assert";
+import { connect } from "../../actors/mod.ts";
 import type { LeaderAnswer } from "../../cli/answers.ts";
 import { nodeIds, planOf } from "../../cli/dev_cluster.ts";
 import { RealBus } from "../../transport/real_bus.ts";
@@ -15,12 +16,14 @@ import { RealDice } from "../../transport/real_dice.ts";
 import { Codec, PAYLOAD_MIN } from "../../transport/wire/codec.ts";
 import { MESSAGE_MAX } from "../../transport/wire/limits.ts";
 import type { AnyMessage } from "../../transport/wire/message.ts";
-import type { ClusterId, Generation, NodeId } from "../../transport/wire/terms.ts";
+import { RECORD_MAGIC } from "../../transport/wire/record_layout.ts";
+import type { ClusterId, NodeId } from "../../transport/wire/terms.ts";
 import { tagOf } from "../../transport/wire/terms.ts";
 import { limit } from "../limit.ts";
 import { sharedSuite } from "../suite.ts";
 import { undisturbed } from "../undisturbed.ts";
-import { DevCluster, eventually, kill } from "./dev_rig.ts";
+import { DevCluster, eventually } from "./dev_rig.ts";
+import { codec, hostile, Mirror, PING, STAMPS, STRANGER } from "./hostile_messages.ts";
 import { KeptLog, until } from "./nats.ts";
 import { ctdbx } from "./process.ts";
 
@@ -29,7 +32,7 @@ interface Context {
   bus: RealBus;
 }
 
-const test = sharedSuite<Context>("live cluster bus");
+const test = sharedSuite<Context>("hostile bus");
 const ALL = [0, 1, 2];
 
 test.before(limit(60_000, async (context) => {
@@ -60,46 +63,16 @@ async function counted(dev: DevCluster, index: number): Promise<Counted> {
   return await dev.json<Counted>("daemon status", index);
 }
 
-function serverPid(dev: DevCluster): number {
-  return dev.processes().find((pid) =>
-    /nats-server\0/.test(readFileSync(`/proc/${pid}/cmdline`, "utf8"))
-  ) ?? 0;
-}
-
-/** A sender that the cluster does not know, or that takes the name of one that it does. */
-function codec(own: NodeId, clusterId: string): Codec {
-  const made = new Codec({ cluster: "dev", own, firstId: 1n });
-  made.clusterId = clusterId as ClusterId;
-  return made;
-}
-
-const STRANGER = "5".repeat(32) as NodeId;
-const PING: AnyMessage = { kind: "ask", verb: "node ping", args: "{}" } as AnyMessage;
-const STAMPS = { gen: 0n as Generation, stamp: 0n };
-
-/** What must be refused on any subject, each with the code that it is counted under. */
-function hostile(clusterId: string, victim: NodeId): [string, NodeId, Uint8Array][] {
-  const [good = new Uint8Array()] = codec(STRANGER, clusterId).encode(PING, STAMPS);
-  const [foreign = new Uint8Array()] = codec(STRANGER, "e".repeat(32)).encode(PING, STAMPS);
-  const [forged = new Uint8Array()] = codec(victim, clusterId).encode(PING, STAMPS);
-  const cut = good.slice(0, good.length - 3);
-  const flipped = good.slice();
-  flipped[0] = 0xff;
-  return [
-    ["form", STRANGER, new Uint8Array()],
-    ["form", STRANGER, new Uint8Array([0xff])],
-    ["form", STRANGER, cut],
-    ["form", STRANGER, flipped],
-    // A bignum of 64 KiB, which a plain decoder chews on for most of a second.
-    [
-      "form",
-      STRANGER,
-      new Uint8Array([0xc2, 0x5a, 0, 1, 0, 0, ...new Uint8Array(65536).fill(255)]),
-    ],
-    ["form", STRANGER, new Uint8Array(MESSAGE_MAX)],
-    ["sender", STRANGER, forged],
-    ["cluster", STRANGER, foreign],
-  ];
+/** What all nodes together have refused, by reason. */
+async function refusedIn(dev: DevCluster): Promise<Map<string, number>> {
+  const counts = new Map<string, number>();
+  for (const node of ALL) {
+    const { refusedFor } = await counted(dev, node);
+    for (const [code, count] of Object.entries(refusedFor)) {
+      counts.set(code, (counts.get(code) ?? 0) + count);
+    }
+  }
+  return counts;
 }
 
 test("hostile messages on every subject: refused, counted by reason, and nothing else", async ({ dev, bus }) => {
@@ -183,7 +156,7 @@ test("parts without the rest, and questions of strangers by the thousand", async
 test("a payload above the limit, from one who keeps no rules: refused by size, and counted", async ({ dev }) => {
   const before = await Promise.all(ALL.map((index) => counted(dev, index)));
   const size = MESSAGE_MAX + 1;
-  const socket = connect(dev.port, "127.0.0.1");
+  const socket = createConnection(dev.port, "127.0.0.1");
   socket.on("error", () => {});
   socket.write(`CONNECT {}\r\nPUB ctdbx.dev.all.from.${tagOf(STRANGER)} ${size}\r\n`);
   socket.write(new Uint8Array(size));
@@ -259,47 +232,84 @@ test(
 );
 
 test(
-  "the server stopped for long: all leases run out, every node says why; then all is well",
-  limit(60_000, async ({ dev }) => {
-    const server = serverPid(dev);
-    const seen = await dev.moments(ALL, async () => {
-      kill(server, "SIGSTOP");
-      try {
-        for (const index of ALL) await dev.wait("not-serving,not-leader", index);
-        const health = await dev.run("cluster health");
-        assert.is(health.exit, 8);
-        assert.match(health.out, /n1 does not answer/);
-        assert.is((await dev.run("leader show")).exit, 6);
-        assert.is((await dev.run("leader yield")).exit, 6);
-        assert.ok([1, 9].includes((await dev.run("node ping")).exit));
-        for (const index of ALL) assert.ok((dev.moment(index)?.leftMs ?? 0) <= 0);
-      } finally {
-        kill(server, "SIGCONT");
-      }
-      await dev.well();
+  "each batch twice, late, forged, cut: every refusal is counted, and every addition is there once",
+  limit(120_000, async ({ dev, bus }) => {
+    const before = await refusedIn(dev);
+    const clusters = await Promise.all(
+      ALL.map((node) => connect({ home: `${dev.home}/n${node}` })),
+    );
+    const [first, ...rest] = clusters;
+    await first?.attach("hostile");
+    const databases = await Promise.all(clusters.map((cluster) => cluster.attach("hostile")));
+    assert.is(rest.length, 2);
+    const mirror = new Mirror(bus);
+    await bus.flush(5000);
+    const keys = Array.from({ length: 20 }, (_, i) => `key ${i}`);
+    for (let round = 0; round < 5; round++) {
+      await Promise.all(
+        databases.flatMap((db) => keys.map((key) => db.increment(key, 1n))),
+      );
+      mirror.again();
+    }
+    await bus.flush(5000);
+    const due = new Map(mirror.due);
+    assert.ok(mirror.batches > 20 && due.size === 5, `${mirror.batches} batches`);
+    for (const key of keys) {
+      assert.is(await databases[0]?.increment(key, 0n), 15n, key);
+      assert.is(await databases[2]?.increment(key, 0n), 15n, key);
+    }
+    let counted: (readonly [string, number, number])[] = [];
+    await eventually("all refusals are counted", async () => {
+      const after = await refusedIn(dev);
+      counted = [...mirror.due].map(([code, count]) =>
+        [code, count, (after.get(code) ?? 0) - (before.get(code) ?? 0)] as const
+      );
+      return counted.every(([, count, found]) => found >= count);
     });
-    assert.ok(ALL.every((index) => seen.some(({ node, leftMs }) => node === index && leftMs < 0)));
+    for (const cluster of clusters) await cluster.close();
+    await dev.well();
   }),
 );
 
 test(
-  "the server killed, its store lost: it comes back, the token does not go back",
-  limit(60_000, async ({ dev }) => {
-    const before = await dev.json<LeaderAnswer>("leader show");
-    const server = serverPid(dev);
-    kill(server, "SIGSTOP");
-    rmSync(join(dev.home, "nats", "store"), { recursive: true, force: true });
-    kill(server, "SIGKILL");
-    await eventually("another server", () => ![0, server].includes(serverPid(dev)));
+  "noise on every subject of data threads and programs: counted or passed over, and the nodes are well",
+  limit(60_000, async ({ dev, bus }) => {
+    const before = await refusedIn(dev);
+    const ids = nodeIds(dev.home, planOf(dev.home));
+    const noise = [
+      new Uint8Array(),
+      Uint8Array.of(0x50),
+      Uint8Array.of(RECORD_MAGIC),
+      Uint8Array.of(0x72),
+      Uint8Array.of(0xa0),
+      new Uint8Array(1000),
+    ];
+    for (const id of ids) {
+      for (const to of [`r.${tagOf(id)}`, "r.all", `cl.${tagOf(id)}`, "cl.any"]) {
+        for (const from of [tagOf(STRANGER), tagOf(id), "UPPER"]) {
+          const subject = `ctdbx.dev.${to}.from.${from}`;
+          for (const payload of noise) {
+            bus.publish(subject, payload);
+            bus.publish(subject, payload, "_INBOX_nobody.1");
+            bus.publish(subject, payload, `ctdbx.dev.r.all.from.${from}`);
+          }
+          for (const first of [RECORD_MAGIC, 0xff, 0]) {
+            bus.publish(subject, new Uint8Array(bus.payloadMax).fill(first));
+          }
+          // No more waits at once than the connection bears.
+          await bus.flush(10_000);
+        }
+      }
+    }
+    const cluster = await connect({ home: `${dev.home}/n1` });
+    const db = await cluster.attach("hostile");
+    assert.is(await db.increment("after the noise", 1n), 1n);
+    await cluster.close();
     await dev.well();
-    const after = await dev.json<LeaderAnswer>("leader show");
-    assert.ok(Number(after.election) >= Number(before.election));
-    if (after.leader === before.leader) assert.is(after.token, before.token);
-    // The register is made anew by whoever leads.
-    await eventually("the lock names the leader", async () => {
-      const { holder } = await dev.json<{ holder?: string }>("lock show");
-      return holder === (await dev.json<LeaderAnswer>("leader show")).leader;
-    });
+    const after = await refusedIn(dev);
+    for (const code of ["form", "subject"]) {
+      assert.ok((after.get(code) ?? 0) > (before.get(code) ?? 0), code);
+    }
   }),
 );
 

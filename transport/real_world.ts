@@ -45,7 +45,7 @@ export function realWorld(options: RealWorldOptions): RealWorld {
     syncs: new RealFileSync(),
     host: new RealHost(libc),
     get images() {
-      return images ??= new RealImageStore();
+      return images ??= new RealImageStore({ libc });
     },
     close: async () => {
       await bus.close();

@@ -75,7 +75,7 @@ test.either(
 test.either(
   "what a killed program had stored under a lock is there, or what was before",
   limit(60_000, () =>
-    withData(1, async (rig) => {
+    withData(3, async (rig) => {
       const db = await rig.database(0, NAME);
       for (const isStored of [false, true]) {
         await db.put("k", "old");
@@ -93,7 +93,7 @@ test.either(
 test.either(
   "a program killed in the middle of long writes leaves the old value or the new one",
   limit(60_000, () =>
-    withData(2, async (rig) => {
+    withData(3, async (rig) => {
       const db = await rig.database(0, NAME);
       const other = await rig.database(1, NAME);
       for (let round = 0; round < 5; round++) {

@@ -1,29 +1,25 @@
 /**
- * Programs at three real nodes work on the same records while daemons, their data threads and programs are killed,
- * daemons stopped, links cut, the server restarted: what they were told must fit one copy of each record, up to the
- * documented fall-back (history/judge.ts).
+ * Programs at three real nodes work on the same records while daemons, their data threads and programs are killed, and
+ * daemons stopped: what they were told must fit one copy of each record, up to the documented fall-back
+ * (history/judge.ts). Faults of links have data_links.test.ts.
  *
  * Does NOT promise: rare faults; the swarm has those, and `npm run test:long -- data` goes on for as long as wanted.
  */
 
-import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { askOnce } from "../../cli/commands/asking.ts";
 import { limit } from "../limit.ts";
-import { type Run, withRun } from "./history/run.ts";
+import { sharedSuite } from "../suite.ts";
+import { follower, withRun } from "./history/run.ts";
 
-const test = suite("records under faults");
+const test = sharedSuite("records under faults");
 /** Work between two faults, ms. */
 const WORK_MS = 600;
 /** Half of a node's lease, and more than all of it with its margins: the node is removed meanwhile, ms. */
 const SHORT_MS = 1200;
 const LONG_MS = 4500;
 
-async function follower(run: Run): Promise<number> {
-  return ((await run.dev.leader()) + 1) % run.dev.nodes;
-}
-
-test.either(
+test(
   "kill -9 of daemons and programs, a data thread that dies, daemons stopped for half a lease and for two",
   limit(180_000, async () => {
     const result = await withRun({ least: 500 }, async (run) => {
@@ -53,32 +49,6 @@ test.either(
       await run.work(WORK_MS);
     });
     assert.ok(result.ends >= 4, JSON.stringify(result));
-  }),
-);
-
-test.either(
-  "links cut, hanging, deaf, mute; and a restart of the server",
-  limit(180_000, async () => {
-    await withRun({ least: 300, proxies: true }, async (run) => {
-      const [leader, node] = [await run.dev.leader(), await follower(run)];
-      await run.work(WORK_MS);
-      run.proxies[node]?.cut();
-      await run.work(WORK_MS);
-      run.proxies[node]?.heal();
-      await run.work(WORK_MS);
-      for (const way of ["in", "out"] as const) {
-        run.proxies[node]?.hang(way);
-        await run.work(LONG_MS);
-        run.proxies[node]?.heal();
-        await run.well();
-      }
-      run.proxies[leader]?.hang();
-      await run.work(LONG_MS);
-      run.proxies[leader]?.heal();
-      await run.well();
-      await run.restartServer();
-      await run.work(WORK_MS);
-    });
   }),
 );
 

@@ -12,7 +12,7 @@ const NAME = "limits";
 test.either(
   "keys and values of max - 1 and max go round the nodes; longer ones are refused with the limit",
   limit(90_000, () =>
-    withData(2, async (rig) => {
+    withData(3, async (rig) => {
       const here = await rig.database(0, NAME);
       const there = await rig.database(1, NAME);
       for (const length of [1, KEY_MAX - 1, KEY_MAX]) {

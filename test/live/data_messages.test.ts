@@ -40,7 +40,7 @@ async function next(listener: Listener): Promise<number> {
 test(
   "a listener that is stopped is cut off or told what it missed; others hear at once, the daemon stays small",
   limit(90_000, () =>
-    withData(2, async (rig) => {
+    withData(3, async (rig) => {
       const [sender, other] = [await rig.cluster(0), await rig.cluster(1)];
       const stopped = rig.holder(1, NAME);
       assert.is(await stopped.ask("listen", 500), "ok");

@@ -30,7 +30,7 @@ test(
       const { out } = await dev.run("cluster explain");
       assert.match(out, /n1 has no file for visits/);
       // Without another voter, nothing is decided but with this one's vote.
-      await dev.ok("node shutdown 2 --yes");
+      await dev.ok("daemon stop", 2);
       await dev.ok("db attach another");
       assert.is((await dev.node(1)).isMember, true);
       rmSync(folder);

@@ -11,7 +11,7 @@ import * as assert from "uvu/assert";
 import { limit } from "../limit.ts";
 import { sharedSuite } from "../suite.ts";
 import { eventually } from "./dev_rig.ts";
-import { type Run, withRun } from "./history/run.ts";
+import { type Run, withOwnRun } from "./history/run.ts";
 import { freePorts, NatsRig } from "./nats.ts";
 import type { Proxy } from "./proxy.ts";
 
@@ -48,7 +48,7 @@ async function withRoute(work: (run: Run, route: Proxy) => Promise<void>): Promi
     const { addresses, route } = await pair(rig);
     const lockPath = `${rig.folder("lock")}.record`;
     const configure = (text: string, node: number) => moved(text, addresses[node] ?? "", lockPath);
-    const result = await withRun({ least: 200, configure }, async (run) => {
+    const result = await withOwnRun({ least: 200, configure }, async (run) => {
       await run.work(WORK_MS);
       await work(run, route);
       await run.well();

@@ -26,7 +26,7 @@ const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 test.either(
   "a procedure of the configuration runs in the daemon that has it, a watch and a monitor hear of it",
   limit(120_000, () =>
-    withData(2, async (rig) => {
+    withData(3, async (rig) => {
       const { dev } = rig;
       const path = join(dev.home, "shout.ts");
       writeFileSync(path, PROCEDURES);

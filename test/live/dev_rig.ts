@@ -6,7 +6,7 @@
  * Does NOT promise: order between what a command says and what another node knows; wait for what is wanted.
  */
 
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
@@ -15,7 +15,14 @@ import { StatePage } from "../../actors/storage/state_page.ts";
 import type { ClusterAnswer, HistoryAnswer, NodeAnswer } from "../../cli/answers.ts";
 import { askOnce } from "../../cli/commands/asking.ts";
 import type { NodePaths } from "../../cli/config.ts";
-import { devNode, readPlan } from "../../cli/dev_cluster.ts";
+import {
+  devNode,
+  type DevPlan,
+  KeptCluster,
+  makeCluster,
+  readPlan,
+} from "../../cli/dev_cluster.ts";
+import { waitUp } from "../../cli/dev_up.ts";
 import { isAlive, until } from "../../cli/processes.ts";
 import { run } from "../../cli/run.ts";
 import { RealClock } from "../../transport/real_clock.ts";
@@ -58,6 +65,31 @@ export function dataOf<T>(out: string): T {
   return JSON.parse(out).data as T;
 }
 
+/** Changes the configuration of a node. */
+export type Change = (text: string, node: number) => string;
+
+/** A cluster of `dev up` that this process keeps, and whose nodes have another configuration. */
+class ChangedCluster extends KeptCluster {
+  readonly #home: string;
+  readonly #change: Change;
+  readonly #changed = new Set<number>();
+
+  constructor(home: string, plan: DevPlan, change: Change) {
+    super(home, plan);
+    this.#home = home;
+    this.#change = change;
+  }
+
+  override async restart(index: number): Promise<void> {
+    const { config } = devNode(this.#home, index);
+    if (!this.#changed.has(index)) {
+      writeFileSync(config, this.#change(readFileSync(config, "utf8"), index));
+      this.#changed.add(index);
+    }
+    await super.restart(index);
+  }
+}
+
 /** What files of this process have given back, by their nodes. */
 const SPARE = new Map<number, DevCluster>();
 
@@ -66,10 +98,12 @@ export class DevCluster {
   readonly home: string;
   readonly nodes: number;
   readonly #clock = new RealClock();
+  readonly #kept: KeptCluster | undefined;
 
-  private constructor(home: string, nodes: number) {
+  private constructor(home: string, nodes: number, kept?: KeptCluster) {
     this.home = home;
     this.nodes = nodes;
+    this.#kept = kept;
   }
 
   /** Makes and starts one; skips the test when there is no nats-server. */
@@ -81,6 +115,24 @@ export class DevCluster {
     if (outcome.exit !== 0) {
       await dev.down();
       throw new Error(`dev up: ${outcome.err}`);
+    }
+    return dev;
+  }
+
+  /** One whose nodes begin with a changed configuration, and whose server has this port; this process is its keeper. */
+  static async changed(nodes: number, port: number, change: Change): Promise<DevCluster> {
+    tool("nats-server");
+    const home = mkdtempSync(join(tmpdir(), "ctdbx-dev-"));
+    const plan = await makeCluster(home, nodes);
+    const kept = new ChangedCluster(home, { ...plan, port }, change);
+    const dev = new DevCluster(home, nodes, kept);
+    try {
+      await kept.start();
+      void kept.keep(() => {});
+      await waitUp(home, nodes, () => true, WAIT_S * 1000);
+    } catch (error) {
+      await dev.down();
+      throw error;
     }
     return dev;
   }
@@ -244,7 +296,8 @@ export class DevCluster {
 
   /** Ends all of it, by force in the end, and removes it. */
   async down(): Promise<void> {
-    await command(["dev", "down", "--home", this.home]);
+    if (this.#kept === undefined) await command(["dev", "down", "--home", this.home]);
+    else await this.#kept.stop();
     const left = this.processes();
     for (const pid of left) kill(pid, "SIGKILL");
     await until(() => left.every((pid) => !isAlive(pid)), 5000);

@@ -10,7 +10,7 @@
 import process from "node:process";
 import { askOnce } from "../../cli/commands/asking.ts";
 import { Dice } from "../live/dice.ts";
-import { type Run, withRun } from "../live/history/run.ts";
+import { type Run, withOwnRun } from "../live/history/run.ts";
 
 const FAULTS = 10;
 const LEASE_MS = 2500;
@@ -49,7 +49,8 @@ async function round(seed: number): Promise<void> {
   const nodes = 3 + dice.roll(3);
   const told: string[] = [];
   try {
-    const result = await withRun({ nodes, perNode: 2, pauseMs: 5, proxies: true }, async (run) => {
+    const wish = { nodes, perNode: 2, keys: 12, pauseMs: 5, proxies: true };
+    const result = await withOwnRun(wish, async (run) => {
       for (let fault = 0; fault < FAULTS; fault++) {
         await run.work(dice.roll(LEASE_MS));
         const kind = dice.pick(Object.keys(KINDS));

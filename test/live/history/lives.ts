@@ -11,7 +11,7 @@ import { RealClock } from "../../../transport/real_clock.ts";
 import type { DevCluster } from "../dev_rig.ts";
 import type { LifeEnd } from "./history.ts";
 
-const EVERY_MS = 5;
+const EVERY_MS = 20;
 
 interface Seen {
   incarnation: bigint;

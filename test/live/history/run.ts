@@ -15,9 +15,10 @@ import * as assert from "uvu/assert";
 import { connect } from "../../../actors/mod.ts";
 import { isAlive } from "../../../cli/processes.ts";
 import { RealClock } from "../../../transport/real_clock.ts";
-import { DevCluster, eventually, kill } from "../dev_rig.ts";
+import { type Change, DevCluster, eventually, kill } from "../dev_rig.ts";
 import { Peer, type Runtime, runtimeCommand, thisRuntime } from "../peer.ts";
 import { CHECKOUT } from "../guide.ts";
+import { freePorts } from "../nats.ts";
 import { gone } from "../process.ts";
 import { Proxy } from "../proxy.ts";
 import type { ChildAnswer, ChildWish } from "./child.ts";
@@ -30,8 +31,8 @@ const SCRIPT = "test/live/history/child.ts";
 const DATABASE = "history";
 /** Until all nodes are well again, s: other tests run beside this one. */
 const WELL_S = 60;
-/** A run leaves the machine to the tests beside it most of the time; it still does hundreds of operations a second. */
-const PAUSE_MS = 40;
+/** A run leaves the machine to the tests beside it most of the time; on few records its operations still meet. */
+const PAUSE_MS = 100;
 const MIX: Mix = { read: 35, append: 15, delete: 3, lock: 7 };
 
 /** What a run is made of. */
@@ -43,12 +44,16 @@ export interface RunOptions {
   readonly mix?: Mix;
   /** Pause of a program between two operations of a hand, ms. */
   readonly pauseMs?: number;
-  /** The links of the nodes to the server go through proxies that can cut them. */
-  readonly proxies?: boolean;
-  /** Changes the configuration of nodes, which are started again, before there is any program. */
-  readonly configure?: (text: string, node: number) => string;
   /** Operations that must have been ok in all, at the least. */
   readonly least?: number;
+}
+
+/** What a run has a cluster of its own for. */
+export interface OwnRunOptions extends RunOptions {
+  /** The links of the nodes to the server go through proxies that can cut them. */
+  readonly proxies?: boolean;
+  /** The configuration of nodes is another one. */
+  readonly configure?: Change;
 }
 
 /** What came of it. */
@@ -72,7 +77,8 @@ interface Program {
 /** A run that goes on. */
 export class Run {
   readonly dev: DevCluster;
-  readonly proxies: Proxy[] = [];
+  /** Between a node and the server, where it was asked for. */
+  readonly proxies: readonly Proxy[];
   readonly keys: readonly string[];
   readonly lives: Lives;
   readonly #options: RunOptions;
@@ -84,34 +90,13 @@ export class Run {
   readonly #planned: LifeEnd[] = [];
   #numbers = 0;
 
-  constructor(dev: DevCluster, options: RunOptions) {
+  constructor(dev: DevCluster, options: RunOptions, proxies: readonly Proxy[] = []) {
     this.dev = dev;
+    this.proxies = proxies;
     this.#options = options;
-    this.keys = Array.from({ length: options.keys ?? 12 }, (_, index) => `key ${index}`);
+    this.keys = Array.from({ length: options.keys ?? 5 }, (_, index) => `key ${index}`);
     this.#logs = mkdtempSync(join(dev.home, "logs-"));
     this.lives = new Lives(dev);
-  }
-
-  /** Puts a proxy before the server for each node; the daemons are started again. */
-  async link(): Promise<void> {
-    for (let node = 0; node < this.dev.nodes; node++) {
-      this.proxies.push(await Proxy.to(this.dev.port));
-    }
-    const own = `127.0.0.1:${this.dev.port}`;
-    await this.configure((text, node) => text.replace(own, this.proxies[node]?.address ?? own));
-    await Promise.all(this.proxies.map((proxy) => proxy.accepted(1)));
-  }
-
-  /** Changes the configuration of all nodes, and starts them again. */
-  async configure(change: (text: string, node: number) => string): Promise<void> {
-    for (let node = 0; node < this.dev.nodes; node++) {
-      const { config } = this.dev.paths(node);
-      writeFileSync(config, change(readFileSync(config, "utf8"), node));
-    }
-    for (let node = 0; node < this.dev.nodes; node++) await this.kill(node);
-    await this.well();
-    // No program has seen any of these lives.
-    this.lives.ends.length = 0;
   }
 
   /** Starts the programs of a node; resolves when they work. */
@@ -286,13 +271,16 @@ export class Run {
     return finals;
   }
 
+  /** Ends the programs; the cluster stays. */
   async end(): Promise<void> {
     this.lives.stop();
     for (const { peer } of this.#programs) await peer.kill();
-    if (isApart(this.#options)) await this.dev.down();
-    else await this.dev.giveBack();
-    for (const proxy of this.proxies) await proxy.close();
   }
+}
+
+/** A node that does not lead. */
+export async function follower(run: Run): Promise<number> {
+  return ((await run.dev.leader()) + 1) % run.dev.nodes;
 }
 
 /** Writes a history that was objected to, to be looked at; the path. */
@@ -304,23 +292,47 @@ function keep({ ops, ends, finals }: History): string {
   return path;
 }
 
-/** Has the run a cluster that is of no use to others? */
-function isApart({ configure, proxies }: RunOptions): boolean {
-  return configure !== undefined || proxies === true;
-}
-
-/** Makes a cluster with programs, does `work`, judges; ends all that was started. */
+/** Has programs work at a cluster that others have, too, does `work`, judges; ends all that was started. */
 export async function withRun(
   options: RunOptions,
   work: (run: Run) => Promise<void>,
 ): Promise<RunResult> {
-  const nodes = options.nodes ?? 3;
-  const dev = await (isApart(options) ? DevCluster.up(nodes) : DevCluster.borrow(nodes));
-  const run = new Run(dev, options);
+  const dev = await DevCluster.borrow(options.nodes ?? 3);
   try {
-    if (options.proxies === true) await run.link();
-    if (options.configure !== undefined) await run.configure(options.configure);
-    for (let node = 0; node < dev.nodes; node++) await run.programs(node);
+    return await judged(new Run(dev, options), work);
+  } finally {
+    await dev.giveBack();
+  }
+}
+
+/** The same at a cluster of its own, which is of no use to others. */
+export async function withOwnRun(
+  options: OwnRunOptions,
+  work: (run: Run) => Promise<void>,
+): Promise<RunResult> {
+  const { nodes = 3, configure = (text) => text } = options;
+  const [port = 0] = await freePorts(1);
+  const server = `127.0.0.1:${port}`;
+  const proxies: Proxy[] = [];
+  const linked: Change = (text, node) => text.replace(server, proxies[node]?.address ?? server);
+  let dev: DevCluster | undefined;
+  try {
+    while (options.proxies === true && proxies.length < nodes) proxies.push(await Proxy.to(port));
+    dev = await DevCluster.changed(
+      nodes,
+      port,
+      (text, node) => configure(linked(text, node), node),
+    );
+    return await judged(new Run(dev, options, proxies), work);
+  } finally {
+    await dev?.down();
+    for (const proxy of proxies) await proxy.close();
+  }
+}
+
+async function judged(run: Run, work: (run: Run) => Promise<void>): Promise<RunResult> {
+  try {
+    for (let node = 0; node < run.dev.nodes; node++) await run.programs(node);
     await work(run);
     await run.well();
     return await run.judge();

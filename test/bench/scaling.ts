@@ -65,14 +65,20 @@ async function work(table: RecordTable, node: number, count: number): Promise<nu
   return added;
 }
 
-/** What it costs on a world that stands, which is quiet. */
-export async function rowOf(world: OurWorld, scale: Scale): Promise<ScalingRow> {
+/** What it costs on a world that stands, which is quiet. `each`: operations of a client. */
+export async function rowOf(
+  world: OurWorld,
+  scale: Scale,
+  each = OPERATIONS[scale],
+): Promise<ScalingRow> {
   const { nodes } = world;
   const clients = await Promise.all(
     Array.from({ length: nodes }, (_, pnn) => world.client(pnn)),
   );
   const tables = await Promise.all(clients.map((client) => client.attach(DATABASE)));
-  const warm = await Promise.all(tables.map((table, pnn) => work(table, pnn, OPERATIONS.small)));
+  const warm = await Promise.all(
+    tables.map((table, pnn) => work(table, pnn, Math.min(each, OPERATIONS.small))),
+  );
   const cost = async (run: () => Promise<unknown>) => {
     const [cpuMs, sent, startMs] = [world.cpuMs(), await world.messages(), performance.now()];
     await run();
@@ -86,14 +92,14 @@ export async function rowOf(world: OurWorld, scale: Scale): Promise<ScalingRow> 
   const idle = await cost(() => sleep(IDLE_MS[scale]));
   let added = 0;
   const busy = await cost(async () => {
-    const all = tables.map((table, pnn) => work(table, pnn, OPERATIONS[scale]));
-    for (const each of await Promise.all(all)) added += each;
+    const all = tables.map((table, pnn) => work(table, pnn, each));
+    for (const made of await Promise.all(all)) added += made;
   });
   const sums: number[] = [];
   await tables[0]?.traverse((_key, value) => void sums.push(counterOf(value)));
   const sum = (all: readonly number[]) => all.reduce((one, other) => one + other, 0);
   mustBe("the sum of all counters", sum(sums), sum(warm) + added);
-  const operations = nodes * OPERATIONS[scale];
+  const operations = nodes * each;
   const beside = busy.all / idle.all;
   for (const client of clients) client.close();
   return {

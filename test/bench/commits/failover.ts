@@ -11,11 +11,11 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type Figure, mustBe, type Scale, Times } from "../workloads/measure.ts";
 import type { CommitClient, CommitTable, CommitWorld, Kind } from "./world.ts";
 
-const CLIENTS = 8;
+const CLIENTS: Readonly<Record<Scale, number>> = { full: 8, small: 2 };
 /** Commits go on for so long before and after, ms. */
 const CALM_MS: Readonly<Record<Scale, number>> = { full: 2000, small: 200 };
 /** A commit that failed is tried again after, ms. */
-const AGAIN_MS = 5;
+const AGAIN_MS: Readonly<Record<Scale, number>> = { full: 5, small: 50 };
 /** Nobody waits longer for a commit after the kill, ms. */
 const LIMIT_MS = 120_000;
 
@@ -53,15 +53,15 @@ export async function failover(
   let isOn = true;
   try {
     const committers: Committer[] = [];
-    for (let at = 0; at < CLIENTS; at++) {
+    for (let at = 0; at < CLIENTS[scale]; at++) {
       const client = await world.client(others[at % others.length] as number);
       clients.push(client);
       committers.push(new Committer(await client.open(name, kind), at));
     }
-    const loops = committers.map((one) => commit(one, () => isOn, acks));
+    const loops = committers.map((one) => commit(one, () => isOn, acks, AGAIN_MS[scale]));
     await sleep(CALM_MS[scale]);
     const killedMs = await world.kill(victim);
-    await backAgain(acks, killedMs);
+    await backAgain(acks, killedMs, AGAIN_MS[scale]);
     await sleep(CALM_MS[scale]);
     isOn = false;
     await Promise.all(loops);
@@ -74,14 +74,19 @@ export async function failover(
       mustBe(`commit ${last} of ${key} is there`, value >= last, true);
     }
     await world.revive(victim);
-    return figureOf(world, kind, acks, killedMs);
+    return figureOf(world, `${kind}, ${CLIENTS[scale]} clients`, kind, acks, killedMs);
   } finally {
     isOn = false;
     for (const client of clients) await client.close();
   }
 }
 
-async function commit(one: Committer, isOn: () => boolean, acks: number[]): Promise<void> {
+async function commit(
+  one: Committer,
+  isOn: () => boolean,
+  acks: number[],
+  againMs: number,
+): Promise<void> {
   for (let at = 1; isOn(); at++) {
     const value = new Uint8Array(8);
     new DataView(value.buffer).setUint32(0, at, true);
@@ -90,21 +95,26 @@ async function commit(one: Committer, isOn: () => boolean, acks: number[]): Prom
       one.last = at;
       acks.push(performance.now());
     } catch {
-      await sleep(AGAIN_MS);
+      await sleep(againMs);
     }
   }
 }
 
 /** Resolves when somebody was told of a commit that came after it. */
-async function backAgain(acks: readonly number[], killedMs: number): Promise<void> {
-  while ((acks.at(-1) ?? 0) < killedMs + AGAIN_MS) {
+async function backAgain(
+  acks: readonly number[],
+  killedMs: number,
+  againMs: number,
+): Promise<void> {
+  while ((acks.at(-1) ?? 0) < killedMs + againMs) {
     if (performance.now() > killedMs + LIMIT_MS) throw new Error("Cannot go on: nothing commits");
-    await sleep(AGAIN_MS);
+    await sleep(againMs);
   }
 }
 
 function figureOf(
   world: CommitWorld,
+  how: string,
   kind: Kind,
   acks: readonly number[],
   killedMs: number,
@@ -121,7 +131,7 @@ function figureOf(
   const seconds = ((acks.at(-1) ?? 0) - (acks[0] ?? 0)) / 1000;
   return gaps.figure(world, {
     workload: "failover",
-    what: `primary killed, ${kind}, ${CLIENTS} clients`,
+    what: `primary killed, ${how}`,
     unit: "commits",
     seconds,
     result: { kind },

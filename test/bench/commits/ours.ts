@@ -78,21 +78,27 @@ export class OurCommits implements CommitWorld {
   readonly about = "TypeScript, the library";
   readonly nodes: number;
   readonly dev: DevCluster;
+  readonly #isLent: boolean;
   #pids: number[] = [];
 
-  private constructor(dev: DevCluster) {
+  private constructor(dev: DevCluster, isLent: boolean) {
     this.dev = dev;
+    this.#isLent = isLent;
     this.nodes = dev.nodes;
   }
 
   /** Starts one, below the folder for temporary files. */
   static async start(nodes = NODES): Promise<OurCommits> {
-    return await OurCommits.of(await DevCluster.up(nodes));
+    return await OurCommits.#of(await DevCluster.up(nodes), false);
   }
 
-  /** The same on a cluster that is up, which ends with it. */
+  /** The same on a cluster that is up, and stays so. */
   static async of(dev: DevCluster): Promise<OurCommits> {
-    const world = new OurCommits(dev);
+    return await OurCommits.#of(dev, true);
+  }
+
+  static async #of(dev: DevCluster, isLent: boolean): Promise<OurCommits> {
+    const world = new OurCommits(dev, isLent);
     await world.#find();
     return world;
   }
@@ -149,6 +155,6 @@ export class OurCommits implements CommitWorld {
   }
 
   async end(): Promise<void> {
-    await this.dev.down();
+    if (!this.#isLent) await this.dev.down();
   }
 }

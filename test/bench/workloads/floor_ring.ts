@@ -25,7 +25,7 @@ export const RING_BYTES = 8;
 /** What a process tells a program first: it has seen it. */
 export const HELLO = new Uint8Array(RING_BYTES);
 const STEPS = [1, 2] as const;
-const LAPS: Readonly<Record<Scale, number>> = { full: 10_000, small: 100 };
+const LAPS: Readonly<Record<Scale, number>> = { full: 10_000, small: 40 };
 const WARM_PART = 0.1;
 const LIMIT_MS = 60_000;
 const SCRIPT = "test/bench/workloads/floor_ring_child.ts";

@@ -16,7 +16,7 @@ import { mustBe, type Scale, Times } from "./measure.ts";
 import type { Run, Workload } from "./workload.ts";
 
 const PER_NODE: Readonly<Record<Scale, number>> = { full: 8, small: 1 };
-const SECONDS: Readonly<Record<Scale, number>> = { full: 5, small: 0.3 };
+const SECONDS: Readonly<Record<Scale, number>> = { full: 5, small: 0.1 };
 const SCRIPT = "test/bench/workloads/hot_child.ts";
 
 function timesOf(answers: readonly HotAnswer[]): Times {

@@ -14,8 +14,8 @@ import { mustBe, type Scale, Times } from "./measure.ts";
 import type { Run, Workload } from "./workload.ts";
 import type { RecordClient, RecordWorld } from "./world.ts";
 
-const LAPS: Readonly<Record<Scale, number>> = { full: 5000, small: 50 };
-const MESSAGE_LAPS: Readonly<Record<Scale, number>> = { full: 10_000, small: 100 };
+const LAPS: Readonly<Record<Scale, number>> = { full: 5000, small: 20 };
+const MESSAGE_LAPS: Readonly<Record<Scale, number>> = { full: 10_000, small: 40 };
 /** Of all laps, run before the clock starts. */
 const WARM_PART = 0.1;
 const SRVID = 0xae00_0000_0000_1000n;

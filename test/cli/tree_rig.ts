@@ -27,9 +27,14 @@ export async function wholeTree(): Promise<Part[]> {
   return partsOf(await commandTree(closedWorld()));
 }
 
+/** Schemas as they are compiled, by their text: that takes longer than the command does that is checked. */
+const CHECKS = new Map<string, ReturnType<typeof Compile>>();
+
 /** What is wrong with a value by a schema; none: it is as declared. Throws when the schema is none. */
 export function wrongs(schema: JsonSchema, value: unknown): string[] {
-  const check = Compile(schema as never);
+  const text = JSON.stringify(schema);
+  const check = CHECKS.get(text) ?? Compile(schema as never);
+  CHECKS.set(text, check);
   if (check.Check(value)) return [];
   const [, errors] = check.Errors(value);
   return errors.map(({ instancePath, message }) => `${instancePath}: ${message}`);

@@ -38,7 +38,7 @@ const NODES = [0, 1, 2];
 const RECORDS = 60;
 
 test.before(limit(STEP_MS, async (context) => {
-  context.dev = await DevCluster.up(3);
+  context.dev = await DevCluster.borrow(3);
   context.folder = mkdtempSync(join(tmpdir(), "ctdbx-files-"));
   const { dev, folder } = context;
   await dev.ok("db attach bank --type persistent --wait");
@@ -51,7 +51,7 @@ test.before(limit(STEP_MS, async (context) => {
   await dev.ok(["tx", "apply", "bank", join(folder, "lines")]);
 }));
 test.after(limit(STEP_MS, async ({ dev, folder }) => {
-  await dev?.down();
+  await dev?.giveBack();
   rmSync(folder, { recursive: true, force: true });
 }));
 

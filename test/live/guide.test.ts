@@ -4,7 +4,7 @@
  */
 
 import { spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
@@ -13,18 +13,18 @@ import { PACKER } from "../../build/pack.ts";
 import { DENO } from "../../build/steps.ts";
 import { limit } from "../limit.ts";
 import { sharedSuite } from "../suite.ts";
-import { tool } from "../tools.ts";
 import { program } from "./cli_world.ts";
-import { command, kill, processesOf } from "./dev_rig.ts";
+import { DevCluster, kill, processesOf } from "./dev_rig.ts";
 import { blocksOf, CHECKOUT, output, read, shellSteps } from "./guide.ts";
 import { Process } from "./process.ts";
 
 interface Context {
-  /** A user's home folder, with the cluster of `npm start` in it. */
+  dev: DevCluster | undefined;
+  /** A user's home folder, with the cluster where `npm start` has it. */
   user: string;
 }
 
-const test = sharedSuite<Context>("docs/GUIDE.md", { user: "" });
+const test = sharedSuite<Context>("docs/GUIDE.md", { dev: undefined, user: "" });
 const BLOCKS = blocksOf(read("docs/GUIDE.md"));
 /** A program or a block takes a second or two; npm more. */
 const STEP_MS = 60_000;
@@ -54,21 +54,16 @@ function runs(file: string, runtime: Runtime): string[] {
 test.before(limit(60_000, async (context) => {
   context.user = mkdtempSync(join(tmpdir(), "ctdbx-guide-"));
   mkdirSync(join(clusterHome(context), ".."), { recursive: true });
-  tool("nats-server");
-  const home = ["--home", clusterHome(context)];
-  // As `npm start` leaves it, which runs on Bun.
-  const up = spawnSync(PACKER, [MAIN, "dev", "up", ...home], { encoding: "utf8" });
-  assert.is(up.status, 0, up.stderr);
-  for (const name of ["registry", "visits"]) {
-    const { exit, err } = await command(["db", "attach", name, ...home]);
-    assert.is(exit, 0, err);
-  }
+  context.dev = await DevCluster.borrow(3);
+  symlinkSync(context.dev.home, clusterHome(context));
+  // As `npm start` leaves it.
+  for (const name of ["registry", "visits"]) await context.dev.ok(["db", "attach", name]);
 }));
 
 test.after(limit(60_000, async (context) => {
-  await command(["dev", "down", "--home", clusterHome(context)]);
   for (const pid of processesOf(context.user)) kill(pid, "SIGKILL");
   rmSync(context.user, { recursive: true, force: true });
+  await context.dev?.giveBack();
 }));
 
 test("its programs are those of docs/examples, each of them", () => {

@@ -137,7 +137,10 @@ export class Hosting {
       for (const other of spans.slice(at + 1)) {
         if (one.address !== other.address || one.node === other.node) continue;
         const isBoth = one.fromMs < other.toMs && other.fromMs < one.toMs;
-        assert.not(isBoth, `two had it: ${JSON.stringify([one, other])}`);
+        if (!isBoth) continue;
+        const told = this.#events().filter(({ address }) => address === one.address);
+        const seen = { begun: this.#begun, ends: this.#ends, told };
+        assert.unreachable(`two had it: ${JSON.stringify([one, other])}; ${JSON.stringify(seen)}`);
       }
     }
     return spans.length;

@@ -118,7 +118,9 @@ export class Hosting {
       const open = spans.findLast((span) =>
         span.node === node && span.address === address && span.toMs === Infinity
       );
-      if (what === "released" && open !== undefined) open.toMs = wallMs;
+      // What is lost is not set there any more: its time in the kernel was over.
+      const isOver = what === "released" || what === "lost";
+      if (isOver && open !== undefined) open.toMs = wallMs;
       if (what === "taken") spans.push({ address, node, fromMs: wallMs, toMs: Infinity });
     }
     for (const { node, fromMs, toMs } of this.#ends) {

@@ -53,7 +53,9 @@ test("each file is both runs', or one's; each of them has many", () => {
 
 test("what is one run's reaches no adapter and no thread", () => {
   const known = new Map<string, string[]>();
-  const mayNot = FILES.filter((one) => isOfOne(one) && /^test\/(?:actors|swarm)\//.test(one));
+  const mayNot = FILES.filter((one) =>
+    isOfOne(one) && /^test\/(?:actors|cli|swarm|transport)\//.test(one)
+  );
   for (const path of mayNot) {
     for (const file of reached(path, known)) {
       assert.not.match(file, /^transport\/real_|_worker\.ts$|^actors\/\w*worker\.ts$/, path);

@@ -57,8 +57,8 @@ const BOTH = [
   "test/build/run.test.ts",
   "test/swarm/same_run.test.ts",
 ];
-/** Of them, what does nothing but simulate: Deno's, whom it costs half of what it costs Bun. */
-const SIMULATED = "test/swarm/";
+/** Of them, what does nothing but simulate whole nodes: Deno's, whom it costs half of what it costs Bun. */
+const SIMULATED = ["test/swarm/", "test/actors/addresses/", "test/actors/client/"];
 
 /** Is a file one runtime's when two share the work? */
 export function isOfOne(path: string): boolean {
@@ -74,7 +74,7 @@ function sumOf(path: string): number {
 
 /** Whose a file is that is one runtime's. Deno has two of three, for some of them simulate, too. */
 export function turnOf(path: string): number {
-  if (path.startsWith(SIMULATED)) return 1;
+  if (SIMULATED.some((start) => path.startsWith(start))) return 1;
   return sumOf(path) % 3 === 0 ? 0 : 1;
 }
 

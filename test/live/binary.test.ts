@@ -144,8 +144,17 @@ async function replaced(program: PackedProgram, home: string): Promise<void> {
 
 /** The nats-servers that the program has started: the files that they are. */
 function serversOf(program: PackedProgram): string[] {
-  return program.processes().map((pid) => readlinkSync(`/proc/${pid}/exe`))
-    .filter((path) => path.includes("nats-server"));
+  return program.processes().map(fileOf).filter((path) => path.includes("nats-server"));
+}
+
+/** The file that a process is; "" when it has gone meanwhile. */
+function fileOf(pid: number): string {
+  try {
+    return readlinkSync(`/proc/${pid}/exe`);
+  } catch (error) {
+    if ((error as { code?: string }).code === "ENOENT") return "";
+    throw error;
+  }
 }
 
 onlyBinary(

@@ -30,7 +30,7 @@ export const DENO: string = join(ROOT, "node_modules/deno/deno");
 /** A step that runs longer is killed and counts as failed. */
 const STEP_LIMIT_MS = 2_400_000;
 /** Steps at a time: one for each of two cores, and one more, since live tests mostly wait. */
-const LANES = 2;
+const LANES = 3;
 /** Files that use one cluster after another take no longer than this in one process, s. */
 const CHAIN_S = 120;
 /** How nice what computes is to those that mostly wait: it gets what they leave, and a share of the rest. */

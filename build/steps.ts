@@ -120,10 +120,9 @@ function dealt(
   if (borrowers.length === 0) return divide(others, parts, seconds);
   const total = borrowers.reduce((sum, file) => sum + (seconds?.[file] ?? 0), 0);
   const count = Math.min(parts - 1, Math.max(1, Math.ceil(total / CHAIN_S)));
-  const gives = (file: string): boolean => has(file, /\b(giveBack|withData|withRun)\(/);
-  const chains = divide(borrowers, count, seconds).map((
-    chain,
-  ) => [...chain.filter(gives), ...chain.filter((file) => !gives(file))]);
+  const rank = (file: string): number => has(file, /\b(giveBack|withData|withRun)\(/) ? 0 : 1;
+  const chains = divide(borrowers, count, seconds)
+    .map((chain) => chain.toSorted((one, other) => rank(one) - rank(other)));
   return [...chains, ...divide(others, parts - count, seconds)];
 }
 

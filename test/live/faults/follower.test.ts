@@ -14,7 +14,7 @@ import { limit } from "../../limit.ts";
 import { type DevCluster, eventually, kill } from "../dev_rig.ts";
 import { everywhere, failures, set } from "../metadata.ts";
 import { freePorts } from "../nats.ts";
-import { afterNewView, ALL, faultSuite, first, lifeOf, now, other } from "./rig.ts";
+import { afterNewView, ALL, allSayStopped, faultSuite, first, lifeOf, now, other } from "./rig.ts";
 import { servedBy, stopped, tells, unspoiled, well } from "./rig.ts";
 
 interface More {
@@ -226,11 +226,7 @@ test(
     client.clear();
     await stopped(pid);
     try {
-      for (const at of ALL) {
-        const { commands, evidence } = await now(dev, at, `daemon_stopped@n${victim}`);
-        assert.equal(commands, [`kill -CONT ${pid}`]);
-        assert.match(evidence.join("\n"), new RegExp(`process ${pid} is in state T`));
-      }
+      await allSayStopped(dev, victim, pid);
       await stopped(supervisor);
       const both = await now(dev, leader, `daemon_stopped@n${victim}`);
       assert.equal(both.commands, [`kill -CONT ${pid}`, `kill -CONT ${supervisor}`]);

@@ -6,7 +6,7 @@
 import * as assert from "uvu/assert";
 import { limit } from "../../limit.ts";
 import { eventually, kill } from "../dev_rig.ts";
-import { afterNewView, ALL, faultSuite, lifeOf, now, other, servedBy } from "./rig.ts";
+import { afterNewView, ALL, allSayStopped, faultSuite, lifeOf, other, servedBy } from "./rig.ts";
 import { stopped, tells, well } from "./rig.ts";
 
 const test = faultSuite("faults of the leader");
@@ -27,11 +27,7 @@ test(
     const seen = await dev.moments(ALL, async () => {
       await stopped(pid);
       try {
-        for (const at of ALL) {
-          const { commands, evidence } = await now(dev, at, `daemon_stopped@n${old}`);
-          assert.equal(commands, [`kill -CONT ${pid}`]);
-          assert.match(evidence.join("\n"), new RegExp(`process ${pid} is in state T`));
-        }
+        await allSayStopped(dev, old, pid);
         await dev.wait(`leader,not-leader=n${old},members=2,serving`, witness);
         assert.match(await dev.dev("status"), new RegExp(`n${old} .* silent`));
       } finally {

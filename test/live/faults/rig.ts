@@ -136,6 +136,15 @@ export async function now(dev: DevCluster, at: number, wanted: string): Promise<
   return found as Finding;
 }
 
+/** Each node explains at once that the daemon of one is stopped, and how it is woken. */
+export async function allSayStopped(dev: DevCluster, node: number, pid: number): Promise<void> {
+  for (const at of ALL) {
+    const { commands, evidence } = await now(dev, at, `daemon_stopped@n${node}`);
+    assert.equal(commands, [`kill -CONT ${pid}`]);
+    assert.match(evidence.join("\n"), new RegExp(`process ${pid} is in state T`));
+  }
+}
+
 /** Waits until nothing is wrong: by the nodes' word, then by explain's. */
 export async function well(dev: DevCluster): Promise<void> {
   await dev.well();

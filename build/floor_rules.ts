@@ -71,7 +71,7 @@ const PACKAGES: Record<string, readonly string[]> = {
   ],
   "prom-client": ["cli/metrics_text.ts"],
   "smol-toml": ["cli/"],
-  "typebox": ["test/cli/", "test/live/", "transport/wire/"],
+  "typebox": ["test/cli/", "test/live/", "test/transport/wire/check.test.ts", "transport/wire/"],
   "uvu": ["test/"],
 };
 

@@ -9,7 +9,7 @@ import * as assert from "uvu/assert";
 import { wirePage } from "../../build/docs_wire.ts";
 import { ROOT } from "../../build/steps.ts";
 import { DECLARATIONS, LAID_OUT } from "../../transport/wire/messages/registry.ts";
-import type { SchemaNode } from "../../transport/wire/shape.ts";
+import type { SchemaNode } from "../../transport/wire/schema.ts";
 
 const test = suite("docs/WIRE.md");
 

@@ -8,11 +8,12 @@
  *
  * Does NOT promise: an answer; the event daemon may die, and then the node knows by the end of the connection.
  */
-import Type from "typebox";
-import type { TProperties } from "typebox";
-import { Compile } from "typebox/compile";
+import type { TObject, TProperties } from "typebox";
+import { checkOf } from "./check.ts";
 import { faultFinder } from "./fault.ts";
 import { flag, list, ms, oneOf, optional, record, type Shaped, text, u32 } from "./fields.ts";
+import { objectOf } from "./schema.ts";
+import type { SchemaNode } from "./schema.ts";
 
 /** All events, as CTDB names them. */
 export const EVENT_NAMES = [
@@ -131,7 +132,7 @@ const ANSWERS = {
 type Said<Kinds extends Record<string, TProperties>> = {
   [Kind in keyof Kinds]:
     & { readonly kind: Kind }
-    & Shaped<ReturnType<typeof Type.Object<Kinds[Kind]>>>;
+    & Shaped<TObject<Kinds[Kind]>>;
 }[keyof Kinds];
 
 /** What a node asks of its event daemon. */
@@ -145,13 +146,13 @@ export type ScriptEnd = Shaped<typeof SCRIPT_END>;
 /** A script, as the folder has it. */
 export type ScriptRow = Shaped<typeof SCRIPT_ROW>;
 
-/** A compiled kind. */
+/** How one kind is checked. */
 interface Check {
   readonly check: (body: unknown) => boolean;
   readonly fault: (body: unknown) => string;
 }
 
-/** Checks one side's messages: each kind is compiled at its first use. */
+/** Checks one side's messages: the check of a kind is made at its first use. */
 class Gate<Message> {
   readonly #kinds: Readonly<Record<string, TProperties>>;
   readonly #checks = new Map<string, Check>();
@@ -168,10 +169,8 @@ class Gate<Message> {
     if (fields === undefined) throw new SyntaxError(`Cannot read a line: no such kind: ${kind}`);
     let found = this.#checks.get(kind);
     if (found === undefined) {
-      const body = Type.Object(fields);
-      const compiled = Compile(body);
-      const finder = faultFinder(body);
-      found = { check: (each) => compiled.Check(each), fault: finder };
+      const body = objectOf(fields);
+      found = { check: checkOf(body as SchemaNode), fault: faultFinder(body) };
       this.#checks.set(kind, found);
     }
     if (found.check(value)) return value as Message;

@@ -1,37 +1,36 @@
 /**
- * Says what is wrong with a value that a compiled check has refused: the path to it, and why.
+ * Says what is wrong with a value that its check has refused: the path to it, and what must be there.
  *
- *   { doc: { nodes: [ok, ok, bad] } }  ->  "doc/nodes/2/addr must match pattern ..."
+ *   { doc: { nodes: [ok, ok, bad] } }  ->  "doc/nodes/2/addr must be text ..300 of the form ..."
  *
- * It goes down by compiled checks of the parts, one level at a time, so its cost is that of a few checks; the
- * validator's own list of faults takes a hundred times as long on a document.
+ * It goes down by the checks of the parts, one level at a time, so its cost is that of a few checks.
  *
  * Does NOT promise: all that is wrong; it names the first.
  */
 
 import type { TSchema } from "typebox";
-import { Compile } from "typebox/compile";
+import { checkOf, isObject } from "./check.ts";
+import type { Check } from "./check.ts";
 import { FAULT_TEXT_MAX, fitText } from "./limits.ts";
-import type { SchemaNode } from "./shape.ts";
+import type { SchemaNode } from "./schema.ts";
 
 /** Says what is wrong with a value that the check of its schema refuses, in at most FAULT_TEXT_MAX characters. */
 export type FaultFinder = (value: unknown) => string;
 
 /** A part of a schema with its own check. */
 interface Part {
-  readonly check: (value: unknown) => boolean;
+  readonly check: Check;
   readonly find: (value: unknown, path: string) => string;
 }
 
-/** The finder for a schema. Its parts are compiled when they are first needed. */
+/** The finder for a schema. Its parts are made when they are first needed. */
 export function faultFinder(schema: TSchema): FaultFinder {
-  const part = partOf(schema);
+  const part = partOf(schema as SchemaNode);
   return (value) => fitText(part.find(value, ""), FAULT_TEXT_MAX);
 }
 
-function partOf(schema: TSchema): Part {
-  const compiled = Compile(schema);
-  const { type, items, properties = {}, required = [], title = "" } = schema as SchemaNode;
+function partOf(node: SchemaNode): Part {
+  const { type, items, properties = {}, required = [], title = "" } = node;
   const ofItems = items === undefined ? undefined : lazyPart(items);
   const ofFields = Object.entries(properties).map(([name, field]) =>
     [name, lazyPart(field)] as const
@@ -51,21 +50,16 @@ function partOf(schema: TSchema): Part {
     return said(path, `must be ${title}`);
   };
   const find = (value: unknown, path: string): string => {
-    // The validator's own words only for what is small.
     if (type === "array") {
       return Array.isArray(value) ? inList(value, path) : said(path, "must be a list");
     }
     if (type === "object") {
-      return isRecord(value) ? inRecord(value, path) : said(path, `must be a map of ${title}`);
+      return isObject(value) ? inRecord(value, path) : said(path, `must be a map of ${title}`);
     }
-    const [first] = compiled.Errors(value);
-    return said(path, first?.message ?? "is wrong");
+    const form = node.pattern === undefined ? "" : ` of the form ${node.pattern}`;
+    return said(path, `must be ${title}${form}`);
   };
-  return { check: (value) => compiled.Check(value), find };
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
+  return { check: checkOf(node), find };
 }
 
 function said(path: string, what: string): string {
@@ -74,5 +68,5 @@ function said(path: string, what: string): string {
 
 function lazyPart(node: SchemaNode): () => Part {
   let part: Part | undefined;
-  return () => part ??= partOf(node as TSchema);
+  return () => part ??= partOf(node);
 }

@@ -1,5 +1,5 @@
 /**
- * The kinds of fields that messages are declared with: each a TypeBox schema with its range, its unit, and what it
+ * The kinds of fields that messages are declared with: each a schema with its range, its unit, and what it
  * means.
  *
  *   u64("...")  ->  { type: "bigint", minimum: 0, maximum: 2^64-1, title: "u64", description: "..." }
@@ -10,9 +10,10 @@
  * Does NOT promise: that a value makes sense in its place; the machines judge that.
  */
 
-import Type from "typebox";
 import type { Static, TObject, TOptional, TProperties, TSchema, TUnsafe } from "typebox";
 import { TEXT_MAX } from "./limits.ts";
+import { objectOf } from "./schema.ts";
+import type { SchemaNode } from "./schema.ts";
 import type { ClusterId, NodeId, Tag } from "./terms.ts";
 
 /** Largest u64. */
@@ -36,9 +37,7 @@ export type Shaped<Schema extends TSchema> = Frozen<Static<Schema>>;
 
 /** A u64: 0 .. 2^64-1. On the wire a CBOR integer of any width. */
 export function u64<T extends bigint = bigint>(description: string): Field<T> {
-  // Not `maximum`: the compiled check has it as a number, and 2^64-1 is none; 2^64 is.
-  const range = { minimum: 0n, exclusiveMaximum: U64_MAX + 1n };
-  return Type.Unsafe<T>(Type.BigInt({ ...range, title: "u64", description }));
+  return field({ type: "bigint", minimum: 0n, maximum: U64_MAX, title: "u64", description });
 }
 
 /** A u32, or less: `min` .. `max`. */
@@ -48,19 +47,17 @@ export function u32<T extends number = number>(
   min = 0,
 ): Field<T> {
   const title = max === U32_MAX && min === 0 ? "u32" : `u32 ${min}..${max}`;
-  return Type.Unsafe<T>(Type.Integer({ minimum: min, maximum: max, title, description }));
+  return field({ type: "integer", minimum: min, maximum: max, title, description });
 }
 
 /** A time or a duration in milliseconds, 0 .. 2^53-1, with fractions. */
 export function ms(description: string): Field<number> {
-  return Type.Unsafe<number>(
-    Type.Number({ minimum: 0, maximum: MS_MAX, title: "ms", description }),
-  );
+  return field({ type: "number", minimum: 0, maximum: MS_MAX, title: "ms", description });
 }
 
 /** Yes or no. */
 export function flag(description: string): Field<boolean> {
-  return Type.Unsafe<boolean>(Type.Boolean({ title: "flag", description }));
+  return field({ type: "boolean", title: "flag", description });
 }
 
 /** A text of `min` .. `max` characters; with a pattern, anchored at both ends, when it has a form. */
@@ -71,14 +68,12 @@ export function text<T extends string = string>(
 ): Field<T> {
   const form = pattern === undefined ? {} : { pattern };
   const title = `text ..${max}`;
-  return Type.Unsafe<T>(Type.String({ maxLength: max, title, description, ...form }));
+  return field({ type: "string", maxLength: max, title, description, ...form });
 }
 
 /** Bytes. */
 export function bytes(description: string): Field<Uint8Array> {
-  const any = Type.Unknown({ title: "bytes", description });
-  const refined = Type.Refine(any, (value) => value instanceof Uint8Array, () => "must be bytes");
-  return Type.Unsafe<Uint8Array>(refined);
+  return field({ type: "bytes", title: "bytes", description });
 }
 
 /**
@@ -96,9 +91,7 @@ export function oneOf<
   const all = [...words, ...Object.values(newer ?? {}).flat()];
   const title = all.map((word) => `"${word}"`).join(" or ");
   const more = newer === undefined ? {} : { newer };
-  return Type.Unsafe<Words[number] | Newer[number]>(
-    Type.Enum(all, { title, description, ...more }),
-  );
+  return field({ enum: all, title, description, ...more });
 }
 
 /** The id of a node: 32 hex digits. */
@@ -119,12 +112,12 @@ export function clusterId(description: string): Field<ClusterId> {
 /** The tag of a node: 10 of a-z2-7. */
 export function tag(description: string): Field<Tag> {
   const form = { maxLength: 10, pattern: "^[a-z2-7]{10}$" };
-  return Type.Unsafe<Tag>(Type.String({ ...form, title: "tag", description }));
+  return field({ type: "string", ...form, title: "tag", description });
 }
 
 /** A field that may be missing; in memory it is then undefined. */
 export function optional<Schema extends TSchema>(field: Schema): TOptional<Schema> {
-  return Type.Optional(field) as TOptional<Schema>;
+  return { ...field, optional: true } as unknown as TOptional<Schema>;
 }
 
 /** Several of the same, `min` .. `max` of them. */
@@ -135,7 +128,7 @@ export function list<Schema extends TSchema>(
   min = 0,
 ): Field<Static<Schema>[]> {
   const range = { minItems: min, maxItems: max, title: `list ${min}..${max}`, description };
-  return Type.Unsafe<Static<Schema>[]>(Type.Array(items, range));
+  return field({ type: "array", items: items as SchemaNode, ...range });
 }
 
 /** None, or exactly `count` records, of which many are equal: on the wire a pool and indexes, see shape.ts. */
@@ -145,12 +138,7 @@ export function pooled<Schema extends TSchema>(
   count: number,
 ): Field<Static<Schema>[]> {
   const range = { maxItems: count, title: `list 0 or ${count}, pooled`, description, pooled: true };
-  const counted = Type.Refine(
-    Type.Array(items, range),
-    (value) => value.length === 0 || value.length === count,
-    () => `must have 0 or ${count} items`,
-  );
-  return Type.Unsafe<Static<Schema>[]>(counted);
+  return field({ type: "array", items: items as SchemaNode, ...range });
 }
 
 /** A thing with named fields. Fields that it does not name are dropped: a newer version may send more. */
@@ -159,7 +147,7 @@ export function record<Fields extends TProperties>(
   description: string,
   fields: Fields,
 ): TObject<Fields> {
-  return Type.Object(fields, { title, description, about: description });
+  return objectOf(fields, { title, description, about: description });
 }
 
 /** The same record said of something else: as `record`, with its own description. */
@@ -168,7 +156,7 @@ export function as<Fields extends TProperties>(
   record: TObject<Fields>,
 ): TObject<Fields> {
   const { title = "record", about = "" } = record as { title?: string; about?: string };
-  return Type.Object(record.properties, { title, description, about });
+  return objectOf(record.properties, { title, description, about });
 }
 
 /** One of several records, told apart by a field of their own that holds a fixed word. */
@@ -176,23 +164,26 @@ export function choice<Records extends TObject[]>(
   description: string,
   records: [...Records],
 ): Field<Static<Records[number]>> {
-  const union = Type.Union(records, { title: "one of", description });
-  return Type.Unsafe<Static<Records[number]>>(union);
+  return field({ anyOf: records as readonly SchemaNode[], title: "one of", description });
 }
 
 /** The field that tells the records of a choice apart. */
 export function word<const Word extends string>(value: Word): Field<Word> {
-  const said = { title: `"${value}"`, description: "Which one this is." };
-  return Type.Unsafe<Word>(Type.Literal(value, said));
+  return field({ const: value, title: `"${value}"`, description: "Which one this is." });
 }
 
 /** A field, or null where there is nothing. */
-export function orNull<Schema extends TSchema>(field: Schema): Field<Static<Schema> | null> {
-  const { title, description } = field as { title?: string; description?: string };
-  const said = { title: `${title ?? "value"} or null`, description: description ?? "" };
-  return Type.Unsafe<Static<Schema> | null>(Type.Union([field, Type.Null()], said));
+export function orNull<Schema extends TSchema>(schema: Schema): Field<Static<Schema> | null> {
+  const { title = "value", description = "" } = schema as SchemaNode;
+  const anyOf = [schema as SchemaNode, { type: "null" }];
+  return field({ anyOf, title: `${title} or null`, description });
+}
+
+/** A field of a form that this file has no kind for. */
+export function field<T>(node: SchemaNode): Field<T> {
+  return node as unknown as Field<T>;
 }
 
 function hex32<T extends string>(title: string, description: string): Field<T> {
-  return Type.Unsafe<T>(Type.String({ maxLength: 32, pattern: HEX32, title, description }));
+  return field({ type: "string", maxLength: 32, pattern: HEX32, title, description });
 }

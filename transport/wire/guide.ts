@@ -6,12 +6,12 @@
  *
  * A field that is not declared may be of a newer version and is passed, within FOREIGN_ITEMS_MAX.
  *
- * Does NOT promise: that what passes is right: ranges, forms and missing fields are for the compiled check.
+ * Does NOT promise: that what passes is right: ranges, forms and missing fields are for the check.
  */
 
 import type { TSchema } from "typebox";
 import { keyHash } from "./key_hash.ts";
-import type { SchemaNode } from "./shape.ts";
+import type { SchemaNode } from "./schema.ts";
 import { INDEX_SIZE } from "./shape.ts";
 
 /** What may stand in one place. */

@@ -10,8 +10,8 @@
  * Does NOT promise: that an older version behaved the same in all else; this is about forms.
  */
 
-import Type from "typebox";
 import type { TSchema } from "typebox";
+import { field } from "./fields.ts";
 
 /** The newest level: what this build knows. */
 export const LEVEL = 2;
@@ -78,15 +78,14 @@ function wordsAt<Schema extends TSchema>(
   if (later.length === 0) return schema;
   const words = ((schema as LeveledNode).enum ?? []).filter((word) => !later.includes(word));
   const { title = "", description = "" } = schema as LeveledNode;
-  return Type.Enum(words, { title, description }) as unknown as Schema;
+  return field({ enum: words, title, description }) as unknown as Schema;
 }
 
 function isSame(one: readonly unknown[], other: readonly unknown[]): boolean {
   return one.length === other.length && one.every((each, at) => each === other[at]);
 }
 
-/** A copy with some keys changed; what the validator keeps hidden in a schema is copied, too. */
+/** A copy with some keys changed. */
 function changed<Schema extends TSchema>(schema: Schema, keys: object): Schema {
-  const made = Object.defineProperties({}, Object.getOwnPropertyDescriptors(schema));
-  return Object.assign(made, keys) as Schema;
+  return { ...schema, ...keys };
 }

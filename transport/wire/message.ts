@@ -4,21 +4,22 @@
  *   export const PROBE = declare("probe", { class: "n", doc: "...", fields: { nonce: u32("...") } });
  *   export type Probe = MessageOf<typeof PROBE>;      // { readonly kind: "probe"; readonly nonce: number }
  *
- * The check is compiled at its first use. Encoding takes a message that passes it (anything else is a mistake of the
+ * The check is made at its first use. Encoding takes a message that passes it (anything else is a mistake of the
  * program); decoding makes one, or a refusal.
  *
  * Does NOT promise: order, delivery, or anything about a message beyond its form.
  */
 
-import Type from "typebox";
 import type { TObject, TProperties } from "typebox";
-import { Compile } from "typebox/compile";
+import { checkOf } from "./check.ts";
 import type { Shaped } from "./fields.ts";
 import { guideOf } from "./guide.ts";
 import type { Guide } from "./guide.ts";
 import { schemaAt } from "./level.ts";
 import { BODY_MAX } from "./limits.ts";
 import { faultFinder } from "./fault.ts";
+import { objectOf } from "./schema.ts";
+import type { SchemaNode } from "./schema.ts";
 import { packOf, shapeOf } from "./shape.ts";
 import type { Shape } from "./shape.ts";
 import type { SubjectClass } from "./subjects.ts";
@@ -87,7 +88,7 @@ export function declare<const Kind extends string, const Fields extends TPropert
   saying: Saying<Fields>,
 ): Declaration<Kind, Fields> {
   if (!KIND.test(kind)) throw new RangeError(`Cannot declare ${kind}: a kind is ${KIND.source}`);
-  return declared(kind, saying, Type.Object(saying.fields));
+  return declared(kind, saying, objectOf(saying.fields));
 }
 
 function declared<const Kind extends string, const Fields extends TProperties>(
@@ -97,7 +98,7 @@ function declared<const Kind extends string, const Fields extends TProperties>(
 ): Declaration<Kind, Fields> {
   const { class: classes, doc, bytesMax = BODY_MAX, since = 1, fromStrangers = false } = saying;
   const levels = new Map<number, Declaration<Kind, Fields>>();
-  const check = lazily(() => Compile(body));
+  const check = lazily(() => checkOf(body as SchemaNode));
   const fault = lazily(() => faultFinder(body));
   const shape = lazily(() => shapeOf(body));
   const pack = lazily(() => packOf(body) ?? ((value: unknown) => value));
@@ -112,8 +113,8 @@ function declared<const Kind extends string, const Fields extends TProperties>(
     guide: lazily(() => guideOf(body)),
     shape: (value) => shape()(value),
     pack: (value) => pack()(value),
-    check: (value) => check().Check(value),
-    faultOf: (value) => check().Check(value) ? "" : fault()(value),
+    check: (value) => check()(value),
+    faultOf: (value) => check()(value) ? "" : fault()(value),
     at: (level) => {
       const known = levels.get(level);
       if (known !== undefined) return known;

@@ -9,29 +9,15 @@
  * Values of a wrong type stay as they are, for the check that follows. The result is made anew, so nothing of the
  * input, its prototype included, comes through. Equal items of a pooled list are one object in memory.
  *
- * Does NOT promise: that the result is right; the compiled check says that.
+ * Does NOT promise: that the result is right; the check says that.
  */
 
 import type { TSchema } from "typebox";
+import { isObject } from "./check.ts";
+import type { SchemaNode } from "./schema.ts";
 
 /** Makes a value of the declared shape, as far as it goes. Total. */
 export type Shape = (value: unknown) => unknown;
-
-/** The parts of a schema that matter for its shape on the wire. */
-export interface SchemaNode {
-  readonly title?: string;
-  readonly type?: string;
-  readonly properties?: Readonly<Record<string, SchemaNode>>;
-  readonly required?: readonly string[];
-  readonly items?: SchemaNode;
-  readonly anyOf?: readonly SchemaNode[];
-  readonly const?: unknown;
-  readonly enum?: readonly unknown[];
-  readonly maxLength?: number;
-  /** A list of many equal items. */
-  readonly pooled?: boolean;
-  readonly maxItems?: number;
-}
 
 /** Bytes of an index into a pool. */
 export const INDEX_SIZE = 2;
@@ -190,8 +176,4 @@ function keyOfNode({ type, properties }: SchemaNode): (value: unknown) => string
 
 function bigintToText(_: string, value: unknown): unknown {
   return typeof value === "bigint" ? `${value}n` : value;
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

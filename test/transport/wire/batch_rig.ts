@@ -17,7 +17,7 @@ import type {
 import { isRefusal } from "../../../transport/wire/envelope.ts";
 import type { Refusal } from "../../../transport/wire/envelope.ts";
 import type { ClusterId, NodeId } from "../../../transport/wire/terms.ts";
-import type { SchemaNode } from "../../../transport/wire/shape.ts";
+import type { SchemaNode } from "../../../transport/wire/schema.ts";
 import { tagOf } from "../../../transport/wire/terms.ts";
 import { anyBody } from "./declared.ts";
 import { CLUSTER, ONE } from "./two_nodes.ts";

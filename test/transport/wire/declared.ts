@@ -7,41 +7,32 @@
  */
 
 import fc from "fast-check";
-import type { SchemaNode } from "../../../transport/wire/shape.ts";
+import type { SchemaNode } from "../../../transport/wire/schema.ts";
 import type { SomeDeclaration } from "../../../transport/wire/messages/registry.ts";
 import { anyEntry } from "./commit/any_entry.ts";
-
-/** What a test needs to know of a schema, beside what its shape needs. */
-export interface Ranged extends SchemaNode {
-  readonly minimum?: number | bigint;
-  readonly maximum?: number | bigint;
-  readonly exclusiveMaximum?: bigint;
-  readonly minItems?: number;
-  readonly pattern?: string;
-}
 
 /** Items of a list, unless it needs more. */
 const ITEMS = 3;
 
 /** Any body that a declaration allows. */
 export function anyBody(declaration: SomeDeclaration): fc.Arbitrary<Record<string, unknown>> {
-  return anyOf(declaration.body as Ranged) as fc.Arbitrary<Record<string, unknown>>;
+  return anyOf(declaration.body as SchemaNode) as fc.Arbitrary<Record<string, unknown>>;
 }
 
-function anyOf(node: Ranged): fc.Arbitrary<unknown> {
+function anyOf(node: SchemaNode): fc.Arbitrary<unknown> {
   if (node.anyOf !== undefined) return fc.oneof(...node.anyOf.map((one) => anyOf(one)));
   if (node.enum !== undefined) return fc.constantFrom(...node.enum);
   if (node.const !== undefined) return fc.constant(node.const);
-  // Bytes and entries have no type of JSON.
   if (node.title === "entry") return anyEntry;
-  if (node.title === "bytes") return fc.uint8Array({ maxLength: 40 });
   switch (node.type) {
     case "bigint":
-      return fc.bigInt({ min: BigInt(node.minimum ?? 0), max: (node.exclusiveMaximum ?? 1n) - 1n });
+      return fc.bigInt({ min: BigInt(node.minimum ?? 0), max: BigInt(node.maximum ?? 0) });
     case "integer":
       return fc.integer({ min: Number(node.minimum), max: Number(node.maximum) });
     case "number":
       return anyNumber(Number(node.minimum), Number(node.maximum));
+    case "bytes":
+      return fc.uint8Array({ maxLength: 40 });
     case "boolean":
       return fc.boolean();
     case "null":
@@ -65,7 +56,7 @@ function anyNumber(min: number, max: number): fc.Arbitrary<number> {
 /** The form of a key: each character a byte. */
 const BYTES = "^[\\u0000-\\u00ff]*$";
 
-function anyText({ maxLength = 0, pattern }: Ranged): fc.Arbitrary<string> {
+function anyText({ maxLength = 0, pattern }: SchemaNode): fc.Arbitrary<string> {
   if (pattern === BYTES) {
     const unit = fc.integer({ min: 0, max: 255 }).map((code) => String.fromCharCode(code));
     return fc.string({ unit, maxLength: Math.min(80, maxLength) });
@@ -77,7 +68,7 @@ function anyText({ maxLength = 0, pattern }: Ranged): fc.Arbitrary<string> {
   return fc.stringMatching(new RegExp(pattern)).filter((value) => value.length <= maxLength);
 }
 
-function anyList(node: Ranged): fc.Arbitrary<unknown[]> {
+function anyList(node: SchemaNode): fc.Arbitrary<unknown[]> {
   const { items = {}, minItems = 0, maxItems = 0, pooled = false } = node;
   const maxLength = Math.max(minItems, Math.min(ITEMS, maxItems));
   const some = fc.array(anyOf(items), { minLength: minItems, maxLength });
@@ -88,7 +79,7 @@ function anyList(node: Ranged): fc.Arbitrary<unknown[]> {
   );
 }
 
-function anyRecord({ properties = {}, required = [] }: Ranged): fc.Arbitrary<object> {
+function anyRecord({ properties = {}, required = [] }: SchemaNode): fc.Arbitrary<object> {
   const fields = Object.fromEntries(
     Object.entries(properties).map(([name, field]) => [name, anyOf(field)]),
   );

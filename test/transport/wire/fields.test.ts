@@ -13,13 +13,13 @@ import type { SomeDeclaration } from "../../../transport/wire/messages/registry.
 import { fitText } from "../../../transport/wire/limits.ts";
 import { ENVELOPE } from "../../../transport/wire/envelope.ts";
 import { anyBody } from "./declared.ts";
-import type { Ranged } from "./declared.ts";
+import type { SchemaNode } from "../../../transport/wire/schema.ts";
 import { declared, documentOf } from "./two_nodes.ts";
 
 const test = suite("fields");
 
 /** host:port. */
-const ADDR = String((NODE.properties.addr as Ranged).pattern);
+const ADDR = String((NODE.properties.addr as SchemaNode).pattern);
 
 /** Texts with a form, by its pattern: what passes, at its longest too, and what is one step too far. */
 const FORMS: Record<string, { good: string[]; bad: string[] }> = {
@@ -132,7 +132,7 @@ interface Limits {
 }
 
 /** What is just within and just outside of a field. */
-function limitsOf(node: Ranged, sample: unknown): Limits | undefined {
+function limitsOf(node: SchemaNode, sample: unknown): Limits | undefined {
   const { minimum: min, maximum: max, minItems = 0, maxItems = 0, maxLength = 0, pattern } = node;
   switch (node.type) {
     case "bigint":
@@ -196,7 +196,7 @@ function limitsOf(node: Ranged, sample: unknown): Limits | undefined {
 /** Tries every field below a value, each at its limits, all else as it is. Answers how many were tried. */
 function tryFields(
   declaration: SomeDeclaration,
-  node: Ranged,
+  node: SchemaNode,
   value: unknown,
   put: (value: unknown) => unknown,
   path: string,
@@ -222,13 +222,13 @@ function tryFields(
     }
     if (!Object.hasOwn(fields, name)) continue;
     const putField = (part: unknown) => put({ ...fields, [name]: part });
-    count += tryFields(declaration, field as Ranged, fields[name], putField, `${path}/${name}`);
+    count += tryFields(declaration, field as SchemaNode, fields[name], putField, `${path}/${name}`);
   }
   const [item] = Array.isArray(value) && node.items !== undefined ? value : [];
   if (item !== undefined && node.items !== undefined) {
     const list = value as unknown[];
     const putItem = (part: unknown) => put([part, ...list.slice(1)]);
-    count += tryFields(declaration, node.items as Ranged, item, putItem, `${path}/0`);
+    count += tryFields(declaration, node.items as SchemaNode, item, putItem, `${path}/0`);
   }
   return count;
 }
@@ -253,7 +253,7 @@ for (const declaration of [...DECLARATIONS.values(), DURABLE as unknown as SomeD
   test(`${declaration.kind}: every field at its limits`, () => {
     const body = fullest(declaration);
     assert.ok(declaration.check(body));
-    const root = declaration.body as Ranged;
+    const root = declaration.body as SchemaNode;
     const count = tryFields(declaration, root, body, (value) => value, declaration.kind);
     assert.ok(count >= Object.keys(root.properties ?? {}).length / 2, `${count} fields`);
   });
@@ -261,10 +261,10 @@ for (const declaration of [...DECLARATIONS.values(), DURABLE as unknown as SomeD
 
 test("the names of a record do not meet by hash", () => {
   const records = [
-    ENVELOPE as Ranged,
-    ...[...DECLARATIONS.values()].map(({ body }) => body as Ranged),
+    ENVELOPE as SchemaNode,
+    ...[...DECLARATIONS.values()].map(({ body }) => body as SchemaNode),
   ];
-  records.push(DURABLE.body as unknown as Ranged);
+  records.push(DURABLE.body as unknown as SchemaNode);
   let count = 0;
   for (const record of records) {
     for (const names of namesIn(record)) {
@@ -280,12 +280,12 @@ test("the names of a record do not meet by hash", () => {
 });
 
 /** The names of a record and of all records in it; those of a choice together, for the gate takes them so. */
-function namesIn(node: Ranged): string[][] {
+function namesIn(node: SchemaNode): string[][] {
   const inner = [...Object.values(node.properties ?? {}), ...node.anyOf ?? []];
   if (node.items !== undefined) inner.push(node.items);
   const own = node.properties === undefined ? [] : [Object.keys(node.properties)];
   const choices = (node.anyOf ?? []).flatMap(({ properties = {} }) => Object.keys(properties));
-  return [...own, [...new Set(choices)], ...inner.flatMap((part) => namesIn(part as Ranged))];
+  return [...own, [...new Set(choices)], ...inner.flatMap((part) => namesIn(part as SchemaNode))];
 }
 
 test("naming a fault does not go through all that is right", () => {

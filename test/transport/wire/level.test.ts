@@ -12,7 +12,7 @@ import { choice, list } from "../../../transport/wire/fields.ts";
 import { LEVEL, levelOf, schemaAt, since } from "../../../transport/wire/level.ts";
 import { declare } from "../../../transport/wire/message.ts";
 import { DOCUMENT } from "../../../transport/wire/messages/document.ts";
-import type { SchemaNode } from "../../../transport/wire/shape.ts";
+import type { SchemaNode } from "../../../transport/wire/schema.ts";
 import { DECLARATIONS, declarationsAt } from "../../../transport/wire/messages/registry.ts";
 import type { Message } from "../../../transport/wire/messages/registry.ts";
 import { codecOf, declared, documentOf, ONE, OTHER, refused, sent } from "./two_nodes.ts";

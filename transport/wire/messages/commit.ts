@@ -13,12 +13,12 @@
  * Does NOT promise: order or delivery; each is right when it comes late, twice or never. The rules are in
  * actors/machines/commit.
  */
-import Type from "typebox";
 import type { Entry } from "../commit/entry.ts";
 import {
   as,
   bytes,
   choice,
+  field,
   flag,
   list,
   oneOf,
@@ -80,7 +80,7 @@ const asker = u64<Incarnation>("Life of the node that asked: another one counts 
 const copyId = text("Disk id; of a replicated database the incarnation.", COPY_ID_MAX, COPY_ID);
 const entries: Field<Entry[]> = list(
   "Entries, one after the other.",
-  Type.Unsafe<Entry>(Type.Unknown({ title: "entry", description: "commit/entry.ts" })),
+  field<Entry>({ type: "any", title: "entry", description: "commit/entry.ts" }),
   ENTRIES_MAX,
 );
 

@@ -10,11 +10,11 @@
  * Does NOT promise: that an event comes, or comes once: monitors see gaps in `seq`, and live with them.
  */
 
-import Type from "typebox";
 import type { TObject, TProperties } from "typebox";
 import type { Field, Shaped } from "../fields.ts";
-import { optional, tag, text, u32 } from "../fields.ts";
+import { field, optional, tag, text, u32 } from "../fields.ts";
 import { type Declaration, declare } from "../message.ts";
+import { objectOf } from "../schema.ts";
 
 /** The version of the form of events: it rises when a field that was always there changes or goes. */
 export const EVENT_VERSION = 1;
@@ -28,19 +28,19 @@ export type Unit = "count" | "bytes" | "ms" | "1/s" | "bytes/s" | "cores" | "num
 export function measure(unit: Unit, description: string): Field<number> {
   const form = { minimum: 0, maximum: Number.MAX_SAFE_INTEGER, title: unit, description };
   const isWhole = unit === "count" || unit === "bytes" || unit === "number";
-  return Type.Unsafe<number>(isWhole ? Type.Integer(form) : Type.Number(form));
+  return field({ type: isWhole ? "integer" : "number", ...form });
 }
 
 /** A u64 as a text of digits: JSON has no such numbers. */
 export function digits(description: string): Field<string> {
   const form = { maxLength: 20, pattern: "^\\d{1,20}$", title: "u64 as digits", description };
-  return Type.Unsafe<string>(Type.String(form));
+  return field({ type: "string", ...form });
 }
 
 /** A word that a later version may add others to. */
 export function openWord(description: string): Field<string> {
   const form = { maxLength: 32, pattern: "^[a-z][a-z_ ]{0,31}$", title: "word", description };
-  return Type.Unsafe<string>(Type.String(form));
+  return field({ type: "string", ...form });
 }
 
 /** What stands in every event. */
@@ -73,7 +73,7 @@ export interface EventDeclaration<
   readonly doc: string;
   /** Its own fields, without the head. */
   readonly fields: TObject<Fields>;
-  /** Head and fields; the check is compiled at the first use. */
+  /** Head and fields; the check is made at the first use. */
   readonly form: Declaration<Topic, typeof EVENT_HEAD & Fields>;
 }
 
@@ -94,5 +94,5 @@ export function declareEvent<const Topic extends string, const Fields extends TP
     bytesMax: EVENT_MAX,
     fields: { ...EVENT_HEAD, ...fields },
   });
-  return { topic, doc, fields: Type.Object(fields), form };
+  return { topic, doc, fields: objectOf(fields), form };
 }

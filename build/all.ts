@@ -15,6 +15,8 @@ import { join } from "node:path";
 import process from "node:process";
 import { runAgain } from "./again.ts";
 import { okSteps } from "./ok.ts";
+import { folderProgram } from "./folder.ts";
+import { binaryProgram } from "./ready.ts";
 import { setUpHere } from "./setup.ts";
 import { conclude, OUT, runSteps, type Step, testSteps } from "./steps.ts";
 
@@ -26,6 +28,9 @@ const isWhole = process.argv.includes("--both");
 // Of a run with other parts.
 for (const path of globSync("{live,swarm,torture}-*.json", { cwd: OUT })) rmSync(join(OUT, path));
 setUpHere();
+// Before the lanes, each of which would make them.
+binaryProgram();
+folderProgram();
 // What tsc checks, Deno checks in `npm run ok` and before a release: a second checker costs as much as the first.
 const gate = okSteps({ isWhole, denoChecks: isWhole ? "all" : "nothing" });
 const isLong = ({ totals }: Step): boolean => totals !== undefined;

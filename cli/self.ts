@@ -4,7 +4,7 @@
  *   binary    the program alone
  *   bundle    runtime and bundle           (the bundler gives all modules the bundle's own import.meta.url)
  *   folder    runtime and main.js in it
- *   sources   runtime and cli/main.ts; or what CTDBX_PROGRAM names: the folder, which starts sooner
+ *   sources   runtime and cli/main.ts; or what CTDBX_PROGRAM names: the folder, or a binary, which start sooner
  *
  * Does NOT promise: anything when the checkout, the bundle or the binary has moved meanwhile.
  */
@@ -18,6 +18,8 @@ import { thisBuild } from "../transport/real_build.ts";
 export function selfCommand(): string[] {
   const kind = thisBuild()?.kind;
   if (kind === "binary") return [process.execPath];
+  const named = kind === undefined ? process.env["CTDBX_PROGRAM"] : undefined;
+  if (named && !/\.[jt]s$/.test(named)) return [named];
   const script = scriptOf(kind);
   if (process.versions["deno"] === undefined) return [process.execPath, script];
   // A bundle needs no configuration and no packages, so it shall not look for any above its folder.

@@ -7,7 +7,7 @@
  * KIND: unit (all but the next ones), live, swarm, torture. --name: text in path, suite or test name.
  * --part 1/3: of the files chosen every third, from the first. --totals: writes the sums, what failed and the files'
  * times as JSON.
- * Processes that live tests start run from a folder (build/folder.ts), unless CTDBX_PROGRAM names another program.
+ * Processes that live tests start are of a program made ready (build/ready.ts), unless CTDBX_PROGRAM names another one.
  * --shared: another runtime runs the same files; what `test.either` and `share` name is divided between the two, and
  * whole files that depend on no runtime (test/division.ts).
  * --times: names the tests that took longer than a second.
@@ -22,7 +22,7 @@ import { dirname, join, relative, resolve } from "node:path";
 import process from "node:process";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { Worker } from "node:worker_threads";
-import { folderProgram } from "../build/folder.ts";
+import { readyProgram } from "../build/ready.ts";
 import type { Case, FileRecord, RunResult, Totals, Watch } from "./ledger.ts";
 import { countCases, LEDGER, Ledger, sum, totalsLine } from "./ledger.ts";
 
@@ -57,7 +57,7 @@ async function main(): Promise<number> {
   const chosen = choose(args).filter((_file, at) => at % of === index);
   // Their nodes are many, and start sooner so.
   if (chosen.some((path) => kindOf(path) === "live")) {
-    process.env["CTDBX_PROGRAM"] ||= folderProgram();
+    process.env["CTDBX_PROGRAM"] ||= readyProgram();
   }
   const worker = new Worker(new URL("./watchdog_worker.ts", import.meta.url));
   worker.unref();

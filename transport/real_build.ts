@@ -12,6 +12,9 @@
  * Does NOT promise: that the commit of a checkout with changes says what was in it; it ends in "+" then.
  */
 
+import process from "node:process";
+import { pathToFileURL } from "node:url";
+
 /** The nats-server inside a binary. */
 export interface EmbeddedNats {
   /** As `nats-server --version` says it: 2.9.10. */
@@ -47,6 +50,8 @@ export function threadUrl(name: string, from: string): URL {
   const kind = thisBuild()?.kind;
   if (kind === undefined) return new URL(`./${name}.ts`, from);
   if (kind === "folder") return new URL(`./${name}.js`, from);
+  // A binary is made of pieces, and `from` is one of them: the program is what was started.
+  const program = kind === "binary" ? pathToFileURL(process.argv[1] ?? "") : from;
   // What follows the question mark tells Deno's threads apart; Bun tells them by their workerData.
-  return new URL(`?thread=${name}`, from);
+  return new URL(`?thread=${name}`, program);
 }

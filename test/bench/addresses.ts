@@ -11,7 +11,7 @@
 import { loadavg } from "node:os";
 import process from "node:process";
 import { parseArgs } from "node:util";
-import { folderProgram } from "../../build/folder.ts";
+import { readyProgram } from "../../build/ready.ts";
 import { inside } from "../netns/inside.ts";
 import { missingCtdbd } from "../peer/ctdb_cluster.ts";
 import { LEADER_LIMIT_MS, peerAddressTrial } from "./failover/peer.ts";
@@ -42,7 +42,7 @@ function peerText(ms: number | undefined): string {
 
 /** Runs the trial; its times, by what was done. Throws where it fails. */
 async function trial(rounds: number): Promise<Map<string, number[]>> {
-  process.env["CTDBX_PROGRAM"] ||= folderProgram();
+  process.env["CTDBX_PROGRAM"] ||= readyProgram();
   const { code, text } = await inside("trial.ts", [String(rounds)], (part) => {
     process.stderr.write(part);
   });

@@ -1,15 +1,13 @@
-/** The program as a folder: what it says of itself, and when it is made anew. */
+/** The program as a folder: what it says of itself, and that it is made anew for other sources. */
 
 import { spawnSync } from "node:child_process";
 import {
-  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
   rmSync,
   statSync,
-  utimesSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
@@ -49,55 +47,30 @@ function outputOf(main: string, words: readonly string[] = []): string {
 }
 
 test("What it is made of makes its name: made once for the same, and anew for another word", ({ root, within }) => {
-  const first = folderProgram(within, root);
+  const first = folderProgram({ within, root });
   assert.is(outputOf(first), "one\n");
   const made = statSync(first).mtimeMs;
-  assert.is(folderProgram(within, root), first);
+  assert.is(folderProgram({ within, root }), first);
   assert.is(statSync(first).mtimeMs, made);
   writeFileSync(join(root, "cli/word.ts"), `export const word: string = "two";\n`);
-  const second = folderProgram(within, root);
+  const second = folderProgram({ within, root });
   assert.is(outputOf(second), "two\n");
   assert.is(outputOf(first), "one\n");
 });
 
 test("Other letters than those of English are the same in it, in texts and patterns", ({ root, within }) => {
   writeFileSync(join(root, "cli/word.ts"), 'export const word = `…${/^[ä€]$/.test("€")} 😀`;\n');
-  const main = folderProgram(within, root);
+  const main = folderProgram({ within, root });
   assert.is(outputOf(main), "\u2026true \ud83d\ude00\n");
   for (const name of readdirSync(dirname(main))) {
     assert.ok(readFileSync(join(dirname(main), name)).every((byte) => byte < 0x80), name);
   }
 });
 
-test("Another user may start it", ({ root, within }) => {
-  const { mode } = statSync(dirname(folderProgram(within, root)));
-  assert.is(mode & 0o777, 0o755);
-});
-
-test("Other packages make another one", ({ root, within }) => {
-  const first = folderProgram(within, root);
-  writeFileSync(join(root, "package-lock.json"), "{ }");
-  assert.is.not(folderProgram(within, root), first);
-});
-
 test("A mistake in a source is told in the bundler's words, and leaves nothing", ({ root, within }) => {
   writeFileSync(join(root, "cli/word.ts"), "export const other = 1;\n");
-  assert.throws(() => folderProgram(within, root), /^Cannot pack cli\/main\.ts: [^]*word/);
+  assert.throws(() => folderProgram({ within, root }), /^Cannot pack cli\/main\.ts: [^]*word/);
   assert.equal(readdirSync(within), []);
-});
-
-test("One that nobody has asked for in a day goes when the next is made", ({ root, within }) => {
-  const first = folderProgram(within, root);
-  const hoursAgo = (hours: number) =>
-    utimesSync(dirname(first), 0, Date.now() / 1000 - 3600 * hours);
-  hoursAgo(23);
-  writeFileSync(join(root, "package-lock.json"), "[2]");
-  folderProgram(within, root);
-  assert.ok(existsSync(first));
-  hoursAgo(25);
-  writeFileSync(join(root, "package-lock.json"), "[3]");
-  folderProgram(within, root);
-  assert.not.ok(existsSync(first));
 });
 
 test("The real one says what it is, and loads no package at run time", () => {

@@ -10,16 +10,15 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
-import { fileURLToPath } from "node:url";
 import * as assert from "uvu/assert";
 import { run } from "../../cli/run.ts";
+import { selfCommand } from "../../cli/self.ts";
 import { RealImageStore } from "../../transport/real_image.ts";
 import type { CaptureOptions } from "../cli/capture.ts";
 import { capture } from "../cli/capture.ts";
 import type { Test } from "../suite.ts";
 import { tool } from "../tools.ts";
 
-const MAIN = fileURLToPath(new URL("../../cli/main.ts", import.meta.url));
 /** Text to bytes. */
 export const UTF8 = new TextEncoder();
 
@@ -71,11 +70,15 @@ export function words(command: string): string[] {
   return command.split(" ");
 }
 
-/** The start of this runtime with the command line, in the form that test/run.ts has made ready. */
+/** How the command line is started, in the form that test/run.ts has made ready. */
 export function program(): [string, string[]] {
-  const main = process.env["CTDBX_PROGRAM"] || MAIN;
-  const options = process.execPath.includes("deno") ? ["run", "-A", main] : [main];
-  return [process.execPath, options];
+  const [first = "", ...options] = selfCommand();
+  return [first, options];
+}
+
+/** How a file of TypeScript is started on this runtime. */
+export function runtime(): string[] {
+  return process.execPath.includes("deno") ? [process.execPath, "run", "-A"] : [process.execPath];
 }
 
 /** Processes that a suite starts run from sources, for what is peculiar to them: threads in files of their own. */

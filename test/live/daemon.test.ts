@@ -131,7 +131,6 @@ test(
       chmodSync(folder, 0o755);
     }
     chmodSync(home.paths.config, 0o644);
-    const [runtime] = program();
     // The program's files may be closed to others; so it begins as root, and drops what it is.
     const code = `const { default: self } = await import("node:process");
       self.setgid(65534);
@@ -140,8 +139,8 @@ test(
       const socket = connect(${JSON.stringify(home.paths.socket)});
       socket.on("connect", () => self.exit(console.log("connected") ?? 0));
       socket.on("error", (error) => self.exit(console.log(error.code) ?? 0));`;
-    const words = [runtime.includes("deno") ? "eval" : "-e", code];
-    const result = spawnSync(runtime, words, { encoding: "utf8" });
+    const words = [process.execPath.includes("deno") ? "eval" : "-e", code];
+    const result = spawnSync(process.execPath, words, { encoding: "utf8" });
     assert.match(result.stdout, "EACCES", result.stderr);
   }),
 );

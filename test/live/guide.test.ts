@@ -10,10 +10,10 @@ import { join } from "node:path";
 import process from "node:process";
 import * as assert from "uvu/assert";
 import { PACKER } from "../../build/pack.ts";
+import { binaryProgram } from "../../build/ready.ts";
 import { DENO } from "../../build/steps.ts";
 import { limit } from "../limit.ts";
 import { sharedSuite } from "../suite.ts";
-import { program } from "./cli_world.ts";
 import { DevCluster, kill, processesOf } from "./dev_rig.ts";
 import { blocksOf, CHECKOUT, output, read, shellSteps } from "./guide.ts";
 import { Process } from "./process.ts";
@@ -30,7 +30,7 @@ const BLOCKS = blocksOf(read("docs/GUIDE.md"));
 const STEP_MS = 60_000;
 const EXAMPLES = "docs/examples";
 /** The program that is started. */
-const MAIN = program()[1].at(-1) ?? "";
+const MAIN = binaryProgram();
 /** Programs that the session runs, or a test of their own. */
 const ELSEWHERE = ["visits.ts", "visits_server.ts", "nats.ts"];
 
@@ -144,13 +144,13 @@ test(
   }),
 );
 
-/** npm itself starts the program once; after that its start is ours, on what npm starts it on, which is sooner. */
+/** npm itself starts the program once; after that its start is ours, which is sooner. */
 function quickNpm(user: string): string {
   const seen = join(user, "npm-was-here");
   return `npm() {
   if [ "$1 $2 $3 $4" = "run -s ctdbx --" ] && [ -e '${seen}' ]; then
     shift 4
-    '${PACKER}' '${MAIN}' "$@"
+    '${MAIN}' "$@"
   else
     : > '${seen}'
     command npm "$@"

@@ -8,7 +8,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import process from "node:process";
 import { createInterface } from "node:readline";
 import { Inbox } from "../contracts/port_fixture.ts";
-import { program } from "./cli_world.ts";
+import { program, runtime } from "./cli_world.ts";
 
 /** A process that runs. */
 export class Process {
@@ -58,15 +58,13 @@ export class Process {
 
 /** Starts `ctdbx WORDS`. */
 export function ctdbx(words: readonly string[]): Process {
-  const [runtime, options] = program();
-  return new Process([runtime, ...options, ...words]);
+  const [first, options] = program();
+  return new Process([first, ...options, ...words]);
 }
 
 /** Starts a file of test/ with arguments. */
 export function script(url: URL, words: readonly string[]): Process {
-  const isDeno = process.execPath.includes("deno");
-  const start = isDeno ? [process.execPath, "run", "-A"] : [process.execPath];
-  return new Process([...start, url.pathname, ...words]);
+  return new Process([...runtime(), url.pathname, ...words]);
 }
 
 /** Resolves when there is no process with this id any more. There is no event for other people's children. */

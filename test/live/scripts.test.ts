@@ -5,7 +5,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import * as assert from "uvu/assert";
-import { PACKER } from "../../build/pack.ts";
+import { binaryProgram } from "../../build/ready.ts";
 import { askOnce } from "../../cli/commands/asking.ts";
 import { Daemon } from "../../cli/control_client.ts";
 import { StatePage } from "../../actors/storage/state_page.ts";
@@ -15,7 +15,6 @@ import { RealImageStore } from "../../transport/real_image.ts";
 import { limit } from "../limit.ts";
 import { sharedSuite } from "../suite.ts";
 import { undisturbed } from "../undisturbed.ts";
-import { program } from "./cli_world.ts";
 import { eventually } from "./dev_rig.ts";
 import { Lab } from "./member_rig.ts";
 import { NatsRig } from "./nats.ts";
@@ -51,10 +50,8 @@ test.after(limit(60_000, async ({ rig, lab }) => {
   await rig.end();
 }));
 
-/** The command line of ctdbx for a script, whose words are split at blanks. On Bun, where commands start sooner. */
-function ctdbxWords(): string {
-  return `${PACKER} ${program()[1].at(-1)}`;
-}
+/** The command line of ctdbx for a script, whose words are split at blanks. */
+const CTDBX = binaryProgram();
 
 /** Runs a script to its end. */
 async function run(
@@ -63,7 +60,7 @@ async function run(
   env: Readonly<Record<string, string>> = {},
 ): Promise<{ exit: number | string | undefined; err: string; lines: string[] }> {
   const script = new Process(["sh", join(SCRIPTS, name), ...words], {
-    CTDBX: ctdbxWords(),
+    CTDBX,
     ...env,
   });
   const exit = await script.ended;
@@ -218,7 +215,7 @@ test(
       const script = new Process(
         ["sh", join(SCRIPTS, "rolling-restart.sh"), lab.home("n0")],
         {
-          CTDBX: ctdbxWords(),
+          CTDBX,
           RESTART: `$CTDBX daemon stop ${place} && $CTDBX daemon start ${place}`,
         },
       );

@@ -5,7 +5,7 @@
  * Does NOT promise: an end soon: a round takes 20 s.
  */
 import process from "node:process";
-import { folderProgram } from "../../build/folder.ts";
+import { readyProgram } from "../../build/ready.ts";
 import { inside, whyNot } from "../netns/inside.ts";
 
 const [rounds = "30"] = process.argv.slice(2);
@@ -14,6 +14,6 @@ if (why !== undefined) {
   console.error(`no network namespaces: ${why}`);
   process.exit(2);
 }
-process.env["CTDBX_PROGRAM"] ||= folderProgram();
+process.env["CTDBX_PROGRAM"] ||= readyProgram();
 const { code } = await inside("scenes.ts", [rounds], (part) => void process.stdout.write(part));
 process.exit(code ?? 1);

@@ -6,7 +6,7 @@
  */
 
 import process from "node:process";
-import { folderProgram } from "../../build/folder.ts";
+import { readyProgram } from "../../build/ready.ts";
 import { killAll, type KillReport } from "../live/kill_all.ts";
 
 /** Rounds after which it says how far it is. */
@@ -14,7 +14,7 @@ const SAY_EVERY = 10;
 
 async function main(words: string[]): Promise<void> {
   const [rounds = 100, seed = 1] = words.map(Number);
-  process.env["CTDBX_PROGRAM"] ||= folderProgram();
+  process.env["CTDBX_PROGRAM"] ||= readyProgram();
   const startMs = performance.now();
   const tell = ({ rounds: round, kills, acked, unknown, executed, over }: KillReport): void => {
     if (round % SAY_EVERY !== 0 && round !== rounds) return;

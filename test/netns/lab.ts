@@ -19,7 +19,7 @@ import { askOnce } from "../../cli/commands/asking.ts";
 import type { NodePaths } from "../../cli/config.ts";
 import { devNode, makeCluster } from "../../cli/dev_cluster.ts";
 import { isAlive, until } from "../../cli/processes.ts";
-import { program } from "../live/cli_world.ts";
+import { program, runtime } from "../live/cli_world.ts";
 import { ArpWatch } from "./arp_watch.ts";
 import { ClientView } from "./view.ts";
 
@@ -68,8 +68,7 @@ export class Lab {
     await makeCluster(lab.folder, NODES, { isOpen: true });
     for (let n = 0; n < NODES; n++) {
       lab.#configure(n);
-      const [runtime, options] = program();
-      run("ip", ["netns", "exec", `n${n}`, runtime, ...runtimeWords(options), ECHO, `n${n}`]);
+      run("ip", ["netns", "exec", `n${n}`, ...runtime(), ECHO, `n${n}`]);
       lab.start(n);
     }
     lab.arp.start();
@@ -105,8 +104,7 @@ backend = "iproute2"
   }
 
   #startClient(): void {
-    const [runtime, options] = program();
-    const words = ["netns", "exec", "c", runtime, ...runtimeWords(options), CLIENT, ...ADDRESSES];
+    const words = ["netns", "exec", "c", ...runtime(), CLIENT, ...ADDRESSES];
     const child = spawn("ip", words, { stdio: ["pipe", "pipe", "inherit"] });
     child.stdout.setEncoding("utf8").on("data", (text: string) => this.client.take(text));
   }
@@ -125,17 +123,17 @@ backend = "iproute2"
 
   /** Starts the supervisor of a node. */
   start(n: number): void {
-    const [runtime, options] = program();
+    const [first, options] = program();
     const home = join(this.folder, `n${n}`);
     const words = [...options, "daemon", "supervise", "--home", home];
-    this.#supervisors[n] = run("ip", ["netns", "exec", `n${n}`, runtime, ...words]);
+    this.#supervisors[n] = run("ip", ["netns", "exec", `n${n}`, first, ...words]);
   }
 
   /** Runs `ctdbx WORDS` at a node; what it prints. Throws when it fails. */
   ctdbx(n: number, words: string): string {
-    const [runtime, options] = program();
+    const [first, options] = program();
     const home = join(this.folder, `n${n}`);
-    return sh(runtime, ...options, ...words.split(" "), "--home", home);
+    return sh(first, ...options, ...words.split(" "), "--home", home);
   }
 
   supervisor(n: number): number {
@@ -246,11 +244,6 @@ function run(command: string, words: readonly string[]): number {
   const child = spawn(command, words, { stdio: "ignore", detached: true });
   child.on("error", () => {});
   return child.pid ?? 0;
-}
-
-/** The words with which the runtime runs a file of ours. */
-function runtimeWords(options: readonly string[]): string[] {
-  return options.includes("run") ? ["run", "-A"] : [];
 }
 
 function makeNetwork(): void {

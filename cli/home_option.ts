@@ -4,6 +4,7 @@
  * Does NOT promise: that there is such a node; see config.ts and commands/asking.ts.
  */
 
+import { resolve } from "node:path";
 import process from "node:process";
 import type { Command } from "commander";
 
@@ -20,6 +21,12 @@ export function homeOption(command: Command): Command {
   return command
     .option("--home <folder>", "folder of the node, or of a dev cluster (CTDBX_HOME)", home)
     .option("--node-name <name>", "a node of this machine: /etc/ctdbx/NAME.toml");
+}
+
+/** The words that name the same node in another process. */
+export function homeWords(flags: HomeFlags): string[] {
+  if (flags.home !== undefined) return ["--home", resolve(flags.home)];
+  return flags.nodeName === undefined ? [] : ["--node-name", flags.nodeName];
 }
 
 /** Adds --home of a development cluster. */

@@ -4,16 +4,10 @@
  * Does NOT promise: a bus that is connected; it dials for ever and says in the log why it does not get through.
  */
 
-import type { LockConfig, NodeConfig } from "../actors/node_config.ts";
+import type { NodeConfig } from "../actors/node_config.ts";
 import type { NatsOptions } from "../actors/node_nats.ts";
-import type { LeaderLock } from "../transport/leader_lock.ts";
-import { FileLock } from "../transport/real_file_lock.ts";
-import { HelperLock } from "../transport/real_command_lock.ts";
-import { Guard } from "../transport/real_child.ts";
-import { KvLock } from "../transport/real_kv.ts";
 import type { BusLogin } from "../transport/real_nats_login.ts";
 import { type RealWorld, realWorld } from "../transport/real_world.ts";
-import { SingleLock } from "../transport/single_lock.ts";
 
 /** The world of one process of a node. `part` tells it from others in the log and at the server. */
 export function nodeWorld(config: NodeConfig, part: string, logPath?: string): RealWorld {
@@ -39,20 +33,4 @@ export function loginOf({ keyFile, user, password, token, inbox, tls }: NatsOpti
     ...inbox === undefined ? {} : { inbox },
     ...tls === undefined ? {} : { tls },
   };
-}
-
-/** The lock that the configuration names. */
-export function leaderLock(config: NodeConfig, world: RealWorld): LeaderLock {
-  const { clock, bus } = world;
-  const lock: LockConfig = config.lock;
-  switch (lock.kind) {
-    case "jetstream":
-      return new KvLock({ bus, cluster: config.cluster, clock });
-    case "file":
-      return new FileLock({ path: lock.path, clock });
-    case "helper":
-      return new HelperLock({ command: lock.command, clock, guard: new Guard() });
-    case "single":
-      return new SingleLock(clock);
-  }
 }

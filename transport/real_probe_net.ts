@@ -5,9 +5,9 @@
  *
  * Does NOT promise: that a redirect leads anywhere; it is an answer, and none is followed.
  */
-import { type ClientRequest, type IncomingMessage, request as plainRequest } from "node:http";
-import { request as secureRequest } from "node:https";
+import type { ClientRequest, IncomingMessage } from "node:http";
 import { connect } from "node:net";
+import process from "node:process";
 import {
   GREETING_MAX,
   HTTP_BODY_MAX,
@@ -121,7 +121,10 @@ export function probeHttp(wish: HttpWish, timeoutMs: number): Probe {
   const place = shownUrl(url);
   const late = () => `${place} has no answer within ${timeoutMs / 1000} s`;
   return bounded(timeoutMs, late, (end) => {
-    const ask = url.startsWith("https:") ? secureRequest : plainRequest;
+    // Loaded by who looks at a page: few daemons do.
+    const { request: ask } = process.getBuiltinModule(
+      url.startsWith("https:") ? "node:https" : "node:http",
+    );
     // A connection of its own: one that was kept would say nothing of whether the service takes new ones.
     const request: ClientRequest = ask(url, {
       method,

@@ -8,60 +8,35 @@
  * Does NOT promise: NATS. A daemon without it says so within 2 s, goes on trying, and serves nothing meanwhile.
  */
 
-import { mkdirSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import process from "node:process";
 import type { Command } from "commander";
-import { startEventDaemon } from "../../actors/events/link.ts";
-import { Node } from "../../actors/node.ts";
-import type { NodeConfig } from "../../actors/node_config.ts";
-import { grantPagePath } from "../../actors/resources/wiring.ts";
-import { GrantPage } from "../../actors/storage/grant_page.ts";
-import { Supervisor } from "../../actors/supervisor.ts";
-import { AHEAD_MAX_MS, chaosVerbs, chaosWorld } from "../chaos.ts";
-import type { Image } from "../../transport/image.ts";
 import { readSecret } from "../../transport/real_nkeys.ts";
 import { RealHost } from "../../transport/real_host.ts";
-import type { World } from "../../transport/world.ts";
 import type { NodePaths } from "../config.ts";
 import { findNode, readConfigFile } from "../config.ts";
 import { Daemon } from "../control_client.ts";
 import { declare, type Task } from "../declare.ts";
-import { ended } from "../ending.ts";
-import { eventCommand, eventSocket } from "../event_daemon.ts";
-import { refuseDouble } from "../double.ts";
 import { EXIT } from "../exit_codes.ts";
 import { Failure } from "../failure.ts";
 import { refuseUnfit } from "../membership/starting.ts";
-import { type HomeFlags, homeOption } from "../home_option.ts";
-import { requireCoherentLocks } from "../lock_trial.ts";
-import { serveMetrics } from "../metrics_server.ts";
-import { keepUsers, ManagedNats } from "../managed_nats.ts";
-import { leaderLock, nodeWorld } from "../node_world.ts";
-import { processUsage } from "../process_usage.ts";
-import type { HttpPages } from "../../transport/real_http.ts";
+import { type HomeFlags, homeOption, homeWords } from "../home_option.ts";
 import { object, type RowOf } from "../result.ts";
-import { raisePriority } from "../priority.ts";
-import { isAlive, lastLines, startDetached, supervisorOf, until, writePid } from "../processes.ts";
-import { VERSION } from "../run.ts";
-import { clearingOf, closeNetwork, networkOf, refuseUnsettable } from "../network.ts";
+import { isAlive, lastLines, startDetached, supervisorOf, until } from "../processes.ts";
+import { refuseUnsettable } from "../network.ts";
 import { selfCommand } from "../self.ts";
-import { startDataThread, startShardThread } from "../node_threads.ts";
-import { servicePorts } from "../service_ports.ts";
 import { int, maybe, text } from "../schema.ts";
 import { waitUntil } from "../waiting.ts";
 import type { CommandWorld } from "../world.ts";
 import { askOnce } from "./asking.ts";
 import { OWN_COLUMNS, OWN_FIELDS, OWN_TABLE, type OwnAnswer } from "./node_fields.ts";
 import { declareQuestion } from "./question.ts";
+import type { Ran, RunFlags } from "../daemon_process.ts";
 
 /** A daemon answers on its socket after this, ms, or something is wrong; one that ends is noticed at once. */
 const START_MS = 30_000;
 /** It may hand records over for a minute. */
 const STOP_MS = 80_000;
-/** After so long without NATS the daemon says so, ms. */
-const SAY_MS = 2000;
-
 /** With --wait a daemon serves after this, ms, or something is wrong. */
 const SERVE_MS = 30_000;
 
@@ -81,18 +56,21 @@ const STOPPED = object({
 /** Adds `ctdbx daemon`. */
 export function addDaemonCommands(program: Command, world: CommandWorld): void {
   const daemon = program.command("daemon").description("the daemon of a node");
-  declare<RunFlags, RowOf<typeof RUN>>(
+  declare<RunFlags, Ran>(
     daemon.command("run").description("run it in the foreground; SIGTERM ends it in order")
       .option("--log <file>", "add the log to this file, as JSON lines"),
     world,
     { result: RUN, asks: "home", timeout: { text: "end it in order after so long" } },
-    runDaemon,
+    // A daemon's parts, and its supervisor's, are loaded by who becomes one.
+    async (task) => (await import("../daemon_process.ts")).runDaemon(task),
   );
   homeOption(
     daemon.command("supervise", { hidden: true })
       .description("run a supervisor in the foreground, and under it the daemon"),
   )
-    .action((flags: HomeFlags) => supervise(flags));
+    .action(async (flags: HomeFlags) =>
+      (await import("../supervisor_process.ts")).supervise(flags)
+    );
   declare<object, RowOf<typeof STARTED>>(
     daemon.command("start").description("start it, with its supervisor, in the background"),
     world,
@@ -119,126 +97,6 @@ export function addDaemonCommands(program: Command, world: CommandWorld): void {
     },
     { verbs: ["node status"], data: ([answer]) => answer as OwnAnswer },
   );
-}
-
-interface RunFlags {
-  readonly log?: string;
-}
-
-async function runDaemon(
-  { flags, out, signal }: Task<RunFlags, RowOf<typeof RUN>>,
-): Promise<void> {
-  const paths = findNode(flags.home, flags.nodeName);
-  const config = readConfigFile(paths.config);
-  refuseUnfit(paths);
-  raisePriority();
-  if (config.lock.kind === "file") await requireCoherentLocks(config.lock.path);
-  const real = nodeWorld(config, "daemon", flags.log);
-  const { world, chaos } = chaosWorld(real, config.chaos);
-  const asked = ended(signal);
-  const own = Promise.withResolvers<string>();
-  let pages: HttpPages | undefined;
-  const network = networkOf(config);
-  try {
-    await refuseDouble(real, config.cluster, paths.state);
-    const node = await Node.start({
-      world,
-      config,
-      stateFolder: paths.state,
-      runFolder: paths.run,
-      socketPath: paths.socket,
-      lock: leaderLock(config, real),
-      shard: () => startShardThread({ config, logPath: flags.log }),
-      data: () => startDataThread({ config, logPath: flags.log }, chaos),
-      scripts: () =>
-        startEventDaemon({
-          host: world.host,
-          log: world.log,
-          clock: world.clock,
-          command: eventCommand(homeWords(flags), paths),
-          socketPath: eventSocket(paths),
-        }),
-      ...chaos === undefined ? {} : { aheadMs: () => chaos.aheadMs(real.clock.nowMs()) },
-      services: servicePorts(),
-      ...network === undefined ? {} : { network },
-      verbs: new Map([["node process", () => ({ pid: process.pid })], ...chaosVerbs(chaos)]),
-      monitoring: { software: VERSION, usage: processUsage },
-      onEnd: (why, isFault) => own.resolve(isFault ? why : ""),
-    });
-    sayWithoutBus(world, config);
-    keepUsers(node, paths);
-    if (config.metrics !== undefined) pages = await serveMetrics(node, config.metrics.listen);
-    const why = await Promise.race([asked.then(() => undefined), own.promise]);
-    if (why === undefined) await node.stop();
-    else if (why !== "") throw new Failure(EXIT.other, `Cannot go on: ${why}`, "its log says more");
-    const by = why === undefined ? await asked : "it has stopped by itself";
-    if (!out.isTable) out.object({ name: config.name, ended: by });
-  } finally {
-    await pages?.close();
-    closeNetwork(network);
-    await real.close();
-  }
-}
-
-function sayWithoutBus(world: ReturnType<typeof chaosWorld>["world"], config: NodeConfig): void {
-  world.clock.after(SAY_MS, () => {
-    if (world.bus.status === "connected") return;
-    const servers = config.nats.servers.join(", ");
-    world.log.write("error", `NATS does not answer at ${servers}; nothing is served until it does`);
-  });
-}
-
-async function supervise(flags: HomeFlags): Promise<void> {
-  const paths = findNode(flags.home, flags.nodeName);
-  const config = readConfigFile(paths.config);
-  // It would start a daemon again and again that never runs.
-  refuseUnfit(paths);
-  // Whoever starts it in the foreground need not make the folder of its log.
-  mkdirSync(paths.run, { recursive: true, mode: 0o700 });
-  const world = nodeWorld(config, "supervisor", join(paths.run, "supervisor.log"));
-  const lock = holdPlace(world, paths);
-  raisePriority();
-  writePid(join(paths.run, "supervisor.pid"));
-  const place = homeWords(flags);
-  const supervisor = new Supervisor({
-    world,
-    cluster: config.cluster,
-    stateFolder: paths.state,
-    runFolder: paths.run,
-    socketPath: paths.socket,
-    command: [...selfCommand(), "daemon", "run", ...place, "--log", join(paths.run, "daemon.log")],
-    child: { logPath: join(paths.run, "daemon.out") },
-    aheadMaxMs: config.chaos ? AHEAD_MAX_MS : 0,
-    clearAddresses: clearingOf(paths, world.disk),
-    clearResources: () => GrantPage.isOver(world.images, grantPagePath(paths.run), world.clock),
-  });
-  const { server } = config.nats;
-  const nats = server === undefined ? undefined : new ManagedNats(world, config, server, paths);
-  void nats?.start();
-  void ended().then(() => supervisor.stop());
-  await supervisor.run();
-  await supervisor.told();
-  await nats?.stop();
-  lock.close();
-  await world.close();
-}
-
-/** One supervisor for a node: the lock lives as long as this process. Throws Failure (conflict). */
-function holdPlace(world: World, paths: NodePaths): Image {
-  world.disk.makeFolder(paths.run);
-  const image = world.images.open(join(paths.run, "supervisor.lock"), { create: true });
-  if (image.tryLock({ start: 0, length: 1 }, "write")) return image;
-  image.close();
-  throw new Failure(
-    EXIT.conflict,
-    `Cannot supervise the node in ${paths.run}: another supervisor does`,
-    "`ctdbx daemon stop` ends it",
-  );
-}
-
-function homeWords(flags: HomeFlags): string[] {
-  if (flags.home !== undefined) return ["--home", resolve(flags.home)];
-  return flags.nodeName === undefined ? [] : ["--node-name", flags.nodeName];
 }
 
 /**

@@ -3,7 +3,6 @@
  * its shell lines work one after the other, as a new user types them. One cluster serves the programs of both.
  */
 
-import { spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -15,16 +14,16 @@ import { DENO } from "../../build/steps.ts";
 import { limit } from "../limit.ts";
 import { sharedSuite } from "../suite.ts";
 import { DevCluster, kill, processesOf } from "./dev_rig.ts";
-import { blocksOf, CHECKOUT, output, read, shellSteps } from "./guide.ts";
+import { blocksOf, CHECKOUT, ended, output, read, shellSteps } from "./guide.ts";
 import { Process } from "./process.ts";
 
 interface Context {
-  dev: DevCluster | undefined;
+  dev: DevCluster;
   /** A user's home folder, with the cluster where `npm start` has it. */
   user: string;
 }
 
-const test = sharedSuite<Context>("docs/GUIDE.md", { dev: undefined, user: "" });
+const test = sharedSuite<Context>("docs/GUIDE.md");
 const BLOCKS = blocksOf(read("docs/GUIDE.md"));
 /** A program or a block takes a second or two; npm more. */
 const STEP_MS = 60_000;
@@ -82,32 +81,20 @@ const PRINTED = BLOCKS.flatMap(({ kind, file, text }) =>
   kind === "text" && file !== undefined ? [{ file, text }] : []
 );
 
-// Each one by itself, with its end, on one of the runtimes.
-for (const [index, { file, text }] of PRINTED.entries()) {
-  const runtime = index % 2 === 0 ? "bun" : "deno";
-  test(
-    `${file} prints what it says, on ${runtime}`,
-    limit<Context>(STEP_MS, async (context) => {
-      const words = runs(file.slice(EXAMPLES.length + 1), runtime);
-      const { exit, out, err } = await output(words, nodeHome(context));
-      assert.is(exit, 0, err);
-      assert.is(err, "");
-      assert.is(out, text);
-    }),
-  );
-}
-
+// One that left anything running would keep the process; one that needs what another has left fails in one direction.
 for (const runtime of ["bun", "deno"] as const) {
+  const programs = runtime === "bun" ? PRINTED : PRINTED.toReversed();
+  const order = runtime === "bun" ? "in order" : "the last one first";
   test(
-    `all of them print what they say, one after the other in one process on ${runtime}`,
-    limit<Context>(STEP_MS, async (context) => {
+    `all of them print what they say, in one process on ${runtime}, ${order}, which ends by itself`,
+    limit<Context>(2 * STEP_MS, async (context) => {
       const program = join(CHECKOUT, "test/live/guide_child.ts");
-      const files = PRINTED.map(({ file }) => join(CHECKOUT, file));
+      const files = programs.map(({ file }) => join(CHECKOUT, file));
       const command = [...RUNTIMES[runtime], program, ...files];
       const { exit, out, err } = await output(command, nodeHome(context));
       assert.is(exit, 0, err);
       assert.is(err, "");
-      const wanted = PRINTED.map(({ text }, index) => `== ${files[index]}\n${text}`);
+      const wanted = programs.map(({ text }, index) => `== ${files[index]}\n${text}`);
       assert.is(out, wanted.join(""));
     }),
   );
@@ -144,15 +131,13 @@ test(
   }),
 );
 
-/** npm itself starts the program once; after that its start is ours, which is sooner. */
-function quickNpm(user: string): string {
-  const seen = join(user, "npm-was-here");
+/** npm itself starts `dev ...`; all other commands begin as the binary, which is sooner. */
+function quickNpm(): string {
   return `npm() {
-  if [ "$1 $2 $3 $4" = "run -s ctdbx --" ] && [ -e '${seen}' ]; then
+  if [ "$1 $2 $3 $4" = "run -s ctdbx --" ] && [ "$5" != dev ]; then
     shift 4
     '${MAIN}' "$@"
   else
-    : > '${seen}'
     command npm "$@"
   fi
 }
@@ -161,21 +146,20 @@ function quickNpm(user: string): string {
 
 test(
   "its shell lines work one after the other",
-  limit<Context>(5 * STEP_MS, ({ user }) => {
+  limit<Context>(5 * STEP_MS, async (context) => {
     const [start, ...steps] = shellSteps(BLOCKS);
     // That is the main job, which has a test of its own; the cluster that it leaves is here.
     assert.is(start?.lines, "npm start\n");
     const mark = "== next ==";
     const lines = steps.map((step) => `${step.lines}echo "${mark}"\n`).join("");
-    const { status, stdout, stderr } = spawnSync("/bin/sh", ["-e", "-c", quickNpm(user) + lines], {
+    const command = ["/bin/sh", "-e", "-c", quickNpm() + lines];
+    const { exit, out, err } = await ended(command, {
       cwd: CHECKOUT,
-      encoding: "utf8",
-      env: { PATH: process.env["PATH"] ?? "", HOME: user, NO_COLOR: "1" },
-      timeout: 5 * STEP_MS,
+      env: { PATH: process.env["PATH"] ?? "", HOME: context.user, NO_COLOR: "1" },
     });
-    const parts = stdout.split(`${mark}\n`);
+    const parts = out.split(`${mark}\n`);
     const at = steps[parts.length - 1];
-    assert.is(status, 0, `line ${at?.line}: ${stdout.slice(-500)}${stderr.slice(-2000)}`);
+    assert.is(exit, 0, `line ${at?.line}: ${out.slice(-500)}${err.slice(-2000)}`);
     for (const [index, { prints, line }] of steps.entries()) {
       if (prints !== undefined) assert.equal(parts[index], prints, `line ${line}`);
     }

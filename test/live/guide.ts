@@ -65,14 +65,25 @@ export function shellSteps(blocks: readonly Block[]): ShellStep[] {
   });
 }
 
+/** What a program did that has ended. */
+export interface Ended {
+  readonly exit: number | undefined;
+  readonly out: string;
+  readonly err: string;
+}
+
 /** Runs a program to its end, at a node. */
-export function output(
+export function output(words: readonly string[], nodeHome: string): Promise<Ended> {
+  return ended(words, { env: { ...process.env, CTDBX_HOME: nodeHome, NO_COLOR: "1" } });
+}
+
+/** Runs a program to its end. */
+export function ended(
   [program = "", ...words]: readonly string[],
-  nodeHome: string,
-): Promise<{ readonly exit: number | undefined; readonly out: string; readonly err: string }> {
-  const env = { ...process.env, CTDBX_HOME: nodeHome, NO_COLOR: "1" };
+  options: { readonly cwd?: string; readonly env: NodeJS.ProcessEnv },
+): Promise<Ended> {
   return new Promise((resolve) => {
-    const child = execFile(program, words, { env }, (_error, out, err) => {
+    const child = execFile(program, words, options, (_error, out, err) => {
       resolve({ exit: child.exitCode ?? undefined, out, err });
     });
   });

@@ -22,7 +22,7 @@ const NAME = "bank";
 const ACCOUNTS = Array.from({ length: 6 }, (_, at) => `account ${at}`);
 const START = 1000;
 const NODES = [0, 1, 2];
-/** After a transfer that failed, ms. */
+/** Between two transfers of a program, ms: about as long as one takes, so that mostly some of the three are under way. */
 const PAUSE_MS = 20;
 
 /** A program that moves money, and writes down what it was told. */
@@ -57,9 +57,9 @@ class Teller {
       } catch (error) {
         if (!(error instanceof CtdbxError)) throw error;
         if (error.code === "unknown") this.unsure.push(note);
-        // A line that is down refuses at once, and comes back in a turn of the event loop.
-        await new Promise<void>((resolve) => setTimeout(resolve, PAUSE_MS));
       }
+      // A line that is down refuses at once, and comes back in a turn of the event loop.
+      await new Promise<void>((resolve) => setTimeout(resolve, PAUSE_MS));
     }
   }
 
@@ -77,6 +77,11 @@ class Teller {
       () => this.acked.length >= goal,
     );
   }
+}
+
+/** Waits until each of them has been told of so many more. */
+async function more(tellers: readonly Teller[], count: number): Promise<void> {
+  await Promise.all(tellers.map((teller) => teller.more(count)));
 }
 
 async function bankAt(rig: DataRig, node: number): Promise<Database> {
@@ -116,18 +121,18 @@ test(
       }, { timeoutMs: 20_000 });
       const tellers = banks.map((bank, node) => new Teller(node, bank));
       try {
-        for (const teller of tellers) await teller.more(5);
+        await more(tellers, 5);
 
         const { primary = 0 } = await first.commits();
         kill(await dev.pid(primary), "SIGKILL");
-        for (const teller of tellers) if (teller.node !== primary) await teller.more(5);
+        await more(tellers.filter(({ node }) => node !== primary), 5);
         await dev.well();
-        for (const teller of tellers) await teller.more(3);
+        await more(tellers, 3);
 
         const pids = await Promise.all(NODES.map((node) => dev.pid(node)));
         for (const pid of pids) kill(pid, "SIGKILL");
         await dev.well();
-        for (const teller of tellers) await teller.more(3);
+        await more(tellers, 3);
       } finally {
         for (const teller of tellers) await teller.stop();
       }

@@ -1,6 +1,6 @@
 /**
- * A database on three real nodes whose only in-sync copy is gone: another copy leads by force, and the one that comes
- * back keeps what it had to cut off, for people, who have it done again.
+ * A database on three real nodes whose only in-sync copy is gone: another copy leads by force. What the one that is gone
+ * has is taken from its files; when it comes back it keeps what it had to cut off, for people, who have it done again.
  *
  * Does NOT promise: rare orders of events.
  */
@@ -29,6 +29,8 @@ type Row = Readonly<Record<string, unknown>>;
 
 const test = sharedSuite<Context>("a primary by force");
 const STEP_MS = 240_000;
+/** After `explain`, which asks all nodes for all that they know, ms. */
+const EXPLAIN_MS = 300;
 
 test.before(limit(STEP_MS, async (context) => {
   context.dev = await DevCluster.borrow(3);
@@ -85,12 +87,12 @@ async function leaveAlone(
   await dev.ok("tx run bank --put carl=5", last);
   await dev.ok("tx run bank --put dora=1", last);
   await dev.ok("daemon stop", last);
-  for (const node of others) await dev.ok("daemon start", node);
+  await Promise.all(others.map((node) => dev.ok("daemon start", node)));
   await dev.wait("leader", others[0]);
   await eventually("it is said why nobody leads it", async () => {
     const { out } = await dev.run("cluster explain", others[0]);
     return out.includes("Database bank has no primary");
-  });
+  }, EXPLAIN_MS);
 }
 
 test(
@@ -135,6 +137,30 @@ test(
 );
 
 test(
+  "db adopt: what the files of a node that does not run have is stored into another database",
+  limit<Context>(STEP_MS, async ({ dev, last }) => {
+    const other = (last + 1) % 3;
+    await dev.ok("db attach again --type persistent --wait", other);
+    const folder = join(dev.paths(last).state, "persistent");
+    // One that was detached has left an empty folder.
+    const name = readdirSync(folder).find((each) =>
+      readdirSync(join(folder, each)).includes("bank.tdb")
+    ) ?? "none";
+    const file = join(folder, name, "bank.tdb");
+    const adopted = await dev.json<Row>(`db adopt again ${file}`, other);
+    assert.equal([adopted["records"], adopted["missing"]], [4, null]);
+    for (const [key, value] of [["ann", "90"], ["bob", "10"], ["carl", "5"], ["dora", "1"]]) {
+      assert.is(await dev.ok(`rec get again ${key}`, other), value);
+    }
+    assert.is(
+      (await dev.run(`db adopt again ${file}`, other)).exit,
+      14,
+      "not unasked over records",
+    );
+  }),
+);
+
+test(
   "db lost: the one that comes back keeps what it has to cut off; it is shown, and done again",
   limit<Context>(STEP_MS, async ({ dev, last }) => {
     await dev.ok("daemon start", last);
@@ -160,32 +186,6 @@ test(
     assert.is(twice.exit, 4, "all are done, or in conflict");
     await dev.ok("db lost replay bank --tx 2 --overwrite", last);
     await dev.prints("rec get bank carl", "5", other);
-  }),
-);
-
-test(
-  "db adopt: what the files of a node that does not run have is stored into another database",
-  limit<Context>(STEP_MS, async ({ dev, last }) => {
-    const other = (last + 1) % 3;
-    await dev.ok("daemon stop", last);
-    await dev.ok("db attach again --type persistent --wait", other);
-    const folder = join(dev.paths(last).state, "persistent");
-    // One that was detached has left an empty folder.
-    const name = readdirSync(folder).find((each) =>
-      readdirSync(join(folder, each)).includes("bank.tdb")
-    ) ?? "none";
-    const file = join(folder, name, "bank.tdb");
-    const adopted = await dev.json<Row>(`db adopt again ${file}`, other);
-    assert.equal([adopted["records"], adopted["missing"]], [4, null]);
-    for (const [key, value] of [["ann", "90"], ["bob", "10"], ["carl", "5"], ["dora", "1"]]) {
-      assert.is(await dev.ok(`rec get again ${key}`, other), value);
-    }
-    assert.is(
-      (await dev.run(`db adopt again ${file}`, other)).exit,
-      14,
-      "not unasked over records",
-    );
-    await dev.ok("daemon start", last);
   }),
 );
 

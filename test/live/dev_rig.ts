@@ -10,6 +10,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "n
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
+import { setTimeout as sleep } from "node:timers/promises";
 import * as assert from "uvu/assert";
 import { StatePage } from "../../actors/storage/state_page.ts";
 import type { ClusterAnswer, HistoryAnswer, NodeAnswer } from "../../cli/answers.ts";
@@ -283,7 +284,7 @@ export class DevCluster {
         const moment = this.moment(index);
         if (moment !== undefined) seen.push(moment);
       }
-      await new Promise((resolve) => setTimeout(resolve, 3));
+      await sleep(3);
     }
     await done;
     return seen;
@@ -326,10 +327,16 @@ export function kill(pid: number, name: NodeJS.Signals): void {
   }
 }
 
-/** Looks until something is so; fails with `what` when it is not within WAIT_S. */
+/** Looks until something is so; fails with `what` when it is not within WAIT_S. `restMs`: after a look that costs much. */
 export async function eventually(
   what: string,
   done: () => boolean | Promise<boolean>,
+  restMs = 0,
 ): Promise<void> {
-  assert.ok(await until(done, WAIT_S * 1000), `not within ${WAIT_S} s: ${what}`);
+  const look = async () => {
+    const isDone = await done();
+    if (!isDone && restMs > 0) await sleep(restMs);
+    return isDone;
+  };
+  assert.ok(await until(look, WAIT_S * 1000), `not within ${WAIT_S} s: ${what}`);
 }

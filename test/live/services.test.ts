@@ -1,6 +1,6 @@
 /**
  * Services of a real node: its checks, what they make of it and of the cluster's view of it, who is told, what an
- * operator does about it. One cluster for all; its node n0 has checks.
+ * operator does about it. One cluster for all, of a file before this one, if it is well; its node n0 gets checks.
  */
 
 import {
@@ -136,7 +136,7 @@ async function again(dev: DevCluster): Promise<void> {
 test.before(limit(90_000, async (context) => {
   context.page = new Page();
   const port = await context.page.listen();
-  context.dev = await DevCluster.up(3);
+  context.dev = await DevCluster.borrow(3);
   const { home } = context.dev;
   writeFileSync(join(home, "job"), "");
   const script = `#!/bin/sh\necho "$1 $2" >> ${home}/told\n`;

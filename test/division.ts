@@ -58,7 +58,12 @@ const BOTH = [
   "test/swarm/same_run.test.ts",
 ];
 /** Of them, what does nothing but simulate whole nodes: Deno's, whom it costs half of what it costs Bun. */
-const SIMULATED = ["test/swarm/", "test/actors/addresses/", "test/actors/client/"];
+const SIMULATED = [
+  "test/swarm/",
+  "test/actors/addresses/",
+  "test/actors/client/",
+  "test/actors/data/catch_up.test.ts",
+];
 
 /** Is a file one runtime's when two share the work? */
 export function isOfOne(path: string): boolean {

@@ -27,8 +27,10 @@ const SHARED_KEYS = 50;
 /** Of 100. */
 const SHARED = 20;
 const READS = 50;
-/** The idle cluster is looked at for so long; counters of threads are told to their daemons once a second, ms. */
-const IDLE_MS: Readonly<Record<Scale, number>> = { full: 5000, small: 1500 };
+/** The idle cluster is looked at for so long, ms. */
+const IDLE_MS: Readonly<Record<Scale, number>> = { full: 5000, small: 500 };
+/** Counters of threads are told to their daemons once a second, ms. */
+const TOLD_MS = 1500;
 const DATABASE = "scaling";
 
 /** What one size of a cluster costs. */
@@ -84,11 +86,11 @@ export async function rowOf(
     await run();
     const seconds = (performance.now() - startMs) / 1000;
     // Until the daemons know of all that their threads have sent.
-    await sleep(IDLE_MS.small);
+    await sleep(TOLD_MS);
     const all = (performance.now() - startMs) / 1000;
     return { cpuMs: world.cpuMs() - cpuMs, sent: await world.messages() - sent, seconds, all };
   };
-  await sleep(IDLE_MS.small);
+  await sleep(TOLD_MS);
   const idle = await cost(() => sleep(IDLE_MS[scale]));
   let added = 0;
   const busy = await cost(async () => {

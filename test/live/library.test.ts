@@ -3,13 +3,11 @@
  * three ways, the packed one, and what Deno must be allowed for each.
  */
 
-import { spawnSync } from "node:child_process";
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as assert from "uvu/assert";
 import type { ConnectOptions } from "../../actors/client/types.ts";
-import { buildLibrary } from "../../build/library.ts";
 import { PACKER } from "../../build/pack.ts";
 import { DENO } from "../../build/steps.ts";
 import { limit } from "../limit.ts";
@@ -21,9 +19,13 @@ interface Context {
   dev: DevCluster | undefined;
   /** A folder for programs, below the checkout's ignored one: "ctdbx" is found from there. */
   folder: string;
+  /** The build of the packed library, which goes on beside the first tests. */
+  built: Promise<Ran> | undefined;
 }
 
-const test = sharedSuite<Context>("library", { dev: undefined, folder: "" });
+type Ran = Awaited<ReturnType<typeof output>>;
+
+const test = sharedSuite<Context>("library", { dev: undefined, folder: "", built: undefined });
 const RUNTIMES = ["bun", "deno"] as const;
 type Runtime = typeof RUNTIMES[number];
 const STEP_MS = 90_000;
@@ -45,15 +47,30 @@ function overNats({ dev }: Context): ConnectOptions & { servers: string[]; clust
 }
 
 test.before(limit(60_000, async (context) => {
-  context.dev = await DevCluster.borrow(3);
   mkdirSync(join(CHECKOUT, "build/out"), { recursive: true });
   context.folder = mkdtempSync(join(CHECKOUT, "build/out/library-"));
+  const build = [PACKER, join(CHECKOUT, "build/library.ts"), libraryOf(context)];
+  context.built = output(build, context.folder);
+  context.dev = await DevCluster.borrow(3);
 }));
 
-test.after(limit(60_000, async ({ dev, folder }) => {
+test.after(limit(60_000, async ({ dev, folder, built }) => {
+  await built;
   await dev?.giveBack();
   rmSync(folder, { recursive: true, force: true });
 }));
+
+/** Where the packed library is. */
+function libraryOf({ folder }: Context): string {
+  return join(folder, "lib");
+}
+
+/** Waits for the packed library; where it is. */
+async function library(context: Context): Promise<string> {
+  const { exit, err = "" } = await context.built ?? {};
+  assert.is(exit, 0, err);
+  return libraryOf(context);
+}
 
 /** The blocks of TypeScript in the doc comments of a file, each with the line where it begins. */
 function examplesOf(path: string): { readonly line: number; readonly code: string[] }[] {
@@ -73,48 +90,17 @@ function start(runtime: Runtime, permissions: readonly string[] = ["-A"]): strin
   return runtime === "bun" ? [PACKER] : [DENO, "run", ...permissions];
 }
 
-/** What does not compile is told by tsc, as for all programs here. Deno checks the packed library, below. */
-function compiles(folder: string, file: string): void {
-  const project = join(folder, "tsconfig.json");
+/** What does not compile is told by tsc, by the packed library's declarations. Deno checks another program, below. */
+async function compiles(context: Context, file: string): Promise<void> {
+  // Not tsconfig.json: runtimes would look for the library's code where its declarations are.
+  const project = join(context.folder, "types.json");
+  const paths = { ctdbx: [join(await library(context), "types/actors/mod.d.ts")] };
   const rules = { extends: join(CHECKOUT, "tsconfig.json"), include: [file], exclude: [] };
-  writeFileSync(project, JSON.stringify(rules));
+  writeFileSync(project, JSON.stringify({ ...rules, compilerOptions: { paths } }));
   const tsc = join(CHECKOUT, "node_modules/.bin/tsc");
-  const { status, stdout } = spawnSync(tsc, ["--noEmit", "-p", project], { encoding: "utf8" });
-  assert.is(status, 0, stdout);
+  const { exit, out } = await output([tsc, "--noEmit", "-p", project], context.folder);
+  assert.is(exit, 0, out);
 }
-
-test(
-  "every example of a doc comment runs, and compiles",
-  limit(STEP_MS, async (context) => {
-    const examples = SOURCES.flatMap((path) => examplesOf(path).map((one) => ({ ...one, path })));
-    assert.ok(examples.length >= 30, `${examples.length} examples`);
-    const file = join(context.folder, "examples.ts");
-    const bodies = examples.map(({ path, line, code }) => `
-await (async () => {
-  console.log("${path}:${line}");
-  const cluster = await connect();
-  const db = await cluster.attach("visits");
-  {
-${code.map((text) => `    ${text}`).join("\n")}
-  }
-  void db;
-  await cluster.close();
-})();`);
-    const head = `import { connect, CtdbxError, KEEP, numberOf } from "ctdbx";
-void [CtdbxError, KEEP, numberOf];`;
-    writeFileSync(file, `${head}\n${bodies.join("\n")}\n`);
-    compiles(context.folder, file);
-    for (const runtime of RUNTIMES) {
-      const { exit, out, err } = await output([...start(runtime), file], nodeHome(context));
-      const last = out.split("\n").filter((text) => text.startsWith("actors/")).at(-1);
-      assert.is(exit ?? 0, 0, `${runtime}, ${last}: ${err}`);
-      assert.is(
-        out.split("\n").filter((text) => /^actors\/.*:\d+$/.test(text)).length,
-        examples.length,
-      );
-    }
-  }),
-);
 
 for (const runtime of RUNTIMES) {
   test(
@@ -173,12 +159,44 @@ test(
 );
 
 test(
+  "every example of a doc comment runs, and compiles",
+  limit(STEP_MS, async (context) => {
+    const examples = SOURCES.flatMap((path) => examplesOf(path).map((one) => ({ ...one, path })));
+    assert.ok(examples.length >= 30, `${examples.length} examples`);
+    const file = join(context.folder, "examples.ts");
+    const bodies = examples.map(({ path, line, code }) => `
+await (async () => {
+  console.log("${path}:${line}");
+  const cluster = await connect();
+  const db = await cluster.attach("visits");
+  {
+${code.map((text) => `    ${text}`).join("\n")}
+  }
+  void db;
+  await cluster.close();
+})();`);
+    const head = `import { connect, CtdbxError, KEEP, numberOf } from "ctdbx";
+void [CtdbxError, KEEP, numberOf];`;
+    writeFileSync(file, `${head}\n${bodies.join("\n")}\n`);
+    await compiles(context, file);
+    for (const runtime of RUNTIMES) {
+      const { exit, out, err } = await output([...start(runtime), file], nodeHome(context));
+      const last = out.split("\n").filter((text) => text.startsWith("actors/")).at(-1);
+      assert.is(exit ?? 0, 0, `${runtime}, ${last}: ${err}`);
+      assert.is(
+        out.split("\n").filter((text) => /^actors\/.*:\d+$/.test(text)).length,
+        examples.length,
+      );
+    }
+  }),
+);
+
+test(
   "the packed library, in a folder of its own without node_modules of ours",
   limit(STEP_MS, async (context) => {
     const user = mkdtempSync(join(tmpdir(), "ctdbx-library-"));
     try {
-      const { path } = buildLibrary(join(context.folder, "lib"));
-      cpSync(path, join(user, "node_modules/ctdbx"), { recursive: true });
+      cpSync(await library(context), join(user, "node_modules/ctdbx"), { recursive: true });
       const imports = { ctdbx: "./node_modules/ctdbx/ctdbx.js" };
       writeFileSync(join(user, "deno.json"), JSON.stringify({ imports }));
       for (const options of [{}, { mapped: false }, overNats(context)]) {

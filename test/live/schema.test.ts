@@ -1,28 +1,22 @@
 /**
  * What commands print as JSON, held against the schema that they print themselves: every command that asks nodes, found
- * in the tree, and one call of most others.
+ * in the tree, and one call of most others. Those that need no cluster are in schema_alone.test.ts.
  */
 
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as assert from "uvu/assert";
 import { supervisorOf } from "../../cli/processes.ts";
-import type { JsonSchema } from "../../cli/schema.ts";
-import { wholeTree, wrongs } from "../cli/tree_rig.ts";
+import { wholeTree } from "../cli/tree_rig.ts";
 import { limit } from "../limit.ts";
 import { sharedSuite } from "../suite.ts";
-import { command, DevCluster, type Outcome } from "./dev_rig.ts";
+import { command, DevCluster } from "./dev_rig.ts";
+import { checked, good } from "./schema_rig.ts";
 
 interface Context {
   dev: DevCluster;
   folder: string;
-}
-
-interface Envelope {
-  readonly data: unknown;
-  readonly ok: boolean;
-  readonly error?: { readonly exit: number; readonly message: string; readonly hint: string };
 }
 
 const test = sharedSuite<Context>("live schemas");
@@ -42,30 +36,6 @@ test.after(limit(60_000, async ({ dev, folder }) => {
   await dev?.down();
   rmSync(folder, { recursive: true, force: true });
 }));
-
-/** Runs a command with -o json, and holds it against its own schema. */
-async function checked(words: readonly string[]): Promise<Outcome & { envelope: Envelope }> {
-  const outcome = await command([...words, "-o", "json"]);
-  const schema = await command([...words, "--schema"]);
-  assert.is(schema.exit, 0, `${words.join(" ")}: ${schema.err}`);
-  const envelope: Envelope = JSON.parse(outcome.out);
-  assert.equal(wrongs(JSON.parse(schema.out) as JsonSchema, envelope), [], words.join(" "));
-  assert.is(envelope.ok, outcome.exit === 0, words.join(" "));
-  if (outcome.exit === 0) assert.is(outcome.err, "", words.join(" "));
-  else {
-    const { data, error } = JSON.parse(outcome.err) as Envelope;
-    assert.equal([data, error], [null, envelope.error]);
-    assert.is(error?.exit, outcome.exit);
-  }
-  return { ...outcome, envelope };
-}
-
-async function good(words: string | readonly string[]): Promise<unknown> {
-  const list = typeof words === "string" ? words.split(" ") : words;
-  const { exit, err, envelope } = await checked(list);
-  assert.is(exit, 0, `${list.join(" ")}: ${err}`);
-  return envelope.data;
-}
 
 type Row = { readonly asked?: string; readonly node?: string; readonly name?: string };
 
@@ -242,40 +212,6 @@ test(
     await good(words("db detach copies --yes --wait"));
   }),
 );
-
-test("tdb commands: each result as it is declared", async ({ folder }) => {
-  const file = join(folder, "a.tdb");
-  const other = (name: string) => join(folder, name);
-  await good(["tdb", "create", file]);
-  await good(["tdb", "put", file, "key", "value"]);
-  await good(["tdb", "put", file, "--hex", "00ff", "8081"]);
-  for (
-    const words of ["get FILE key", "get FILE 6b6579 --hex", "get FILE 00ff --hex", "dump FILE"]
-  ) {
-    await good(`tdb ${words}`.replace("FILE", file));
-  }
-  for (const words of ["dump FILE -k key", "keys FILE", "info FILE", "check FILE", "repack FILE"]) {
-    await good(`tdb ${words}`.replace("FILE", file));
-  }
-  await good(["tdb", "bench", file, "--ops", "100"]);
-  await good(["tdb", "backup", file, other("b.tdb"), "--verify"]);
-  await good(["tdb", "convert", file, other("c.tdb"), "--add-header"]);
-  await good(["tdb", "convert", other("c.tdb"), other("d.tdb"), "--strip-header"]);
-  await good(["tdb", "rescue", file, "--to", other("e.tdb")]);
-  await good(["tdb", "rescue", file]);
-  await good(["tdb", "del", file, "key"]);
-  assert.is((await checked(["tdb", "get", file, "key"])).exit, 3);
-  assert.is((await checked(["tdb", "create", file])).exit, 4);
-  writeFileSync(other("text"), "this is no database");
-  assert.is((await checked(["tdb", "check", other("text")])).exit, 12);
-});
-
-test("what needs no cluster: lock test, sim, bench, completion", async ({ folder }) => {
-  await good(["lock", "test", join(folder, "lock"), "--seconds", "1"]);
-  await good("sim run --seconds 5 --story");
-  await good("bench meta --nodes-max 10 --seconds 10");
-  await good("completion bash");
-});
 
 test(
   "the end: files are removed only when somebody said yes",

@@ -166,10 +166,10 @@ export class DevCluster {
   async #isTidy(): Promise<boolean> {
     try {
       await this.well();
-      for (const { name } of await this.json<{ name: string }[]>("db ls")) {
-        await this.ok(["db", "detach", name, "--yes", "--wait"]);
-      }
-      for (let index = 0; index < this.nodes; index++) await this.ok("db trash empty --yes", index);
+      const names = (await this.json<{ name: string }[]>("db ls")).map(({ name }) => name);
+      await Promise.all(names.map((name) => this.ok(["db", "detach", name, "--yes", "--wait"])));
+      const all = Array.from({ length: this.nodes }, (_, index) => index);
+      await Promise.all(all.map((index) => this.ok("db trash empty --yes", index)));
       return (await this.json<object[]>("tunable diff")).length === 0;
     } catch {
       return false;

@@ -214,8 +214,8 @@ test("every single-bit flip in a block changes both checksums", () => {
   });
 });
 
-test.either("the benchmark's contestants agree on what every other machine computes", () => {
-  const { rows, digest } = measureKernels(1);
+test("the benchmark's contestants agree on what every other machine computes", () => {
+  const { rows, digest } = measureKernels({ rounds: 1, share: 0.02 });
   assert.is(digest, "780e6982a799b6a864e83f7907f304ea");
   assert.is(rows.length, 7);
   for (const row of rows) assert.ok(row.kernel > 0 && row.twin > 0, row.name);

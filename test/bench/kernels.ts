@@ -49,6 +49,14 @@ export interface Row {
   readonly peer?: number;
 }
 
+/** How much is run: the results are the same ones, whatever it is. */
+export interface Measure {
+  /** At least 1; a round takes some 0.1 s. */
+  readonly rounds: number;
+  /** Part of a contest's passes in a round, above 0; 1 for rates that mean something. */
+  readonly share: number;
+}
+
 /** Where the bytes lie, addresses in the thread's Memory. */
 interface Place {
   readonly input: number;
@@ -167,7 +175,7 @@ function rate(run: () => void, passes: number, work: number): number {
  */
 function hold(
   contest: Contest,
-  rounds: number,
+  { rounds, share }: Measure,
   place: Place,
   sum: (result: Uint8Array) => void,
 ): Row {
@@ -184,9 +192,10 @@ function hold(
   }
   sum(first);
   const best = runs.map(() => 0);
+  const passes = Math.ceil(contest.passes * share);
   for (let round = 0; round < rounds; round++) {
     runs.forEach((run, index) => {
-      best[index] = Math.max(best[index] ?? 0, rate(run, contest.passes, contest.work));
+      best[index] = Math.max(best[index] ?? 0, rate(run, passes, contest.work));
     });
   }
   const [kernel = 0, twin = 0, peer] = best;
@@ -194,11 +203,8 @@ function hold(
   return { name, unit, kernel, twin, ...(peer === undefined ? {} : { peer }) };
 }
 
-/**
- * Measures everything, `rounds` times (>= 1; a round takes some 0.1 s). `digest`: MD5 of all
- * results, hex.
- */
-export function measureKernels(rounds: number): { rows: Row[]; digest: string } {
+/** Measures everything. `digest`: MD5 of all results, hex. */
+export function measureKernels(how: Measure): { rows: Row[]; digest: string } {
   const { regions } = threadMemory();
   const bytes = 2 * INPUT_BYTES;
   const input = regions.take(bytes);
@@ -208,7 +214,7 @@ export function measureKernels(rounds: number): { rows: Row[]; digest: string } 
     prepare(place);
     const all = createHash("md5");
     const contests = [...hashContests(place), ...blockContests(place)];
-    const rows = contests.map((one) => hold(one, rounds, place, (result) => all.update(result)));
+    const rows = contests.map((one) => hold(one, how, place, (result) => all.update(result)));
     return { rows, digest: all.digest("hex") };
   } finally {
     regions.give(input, bytes);
@@ -238,6 +244,6 @@ function table(rows: readonly Row[]): string {
 }
 
 if (import.meta.main) {
-  const { rows, digest } = measureKernels(10);
+  const { rows, digest } = measureKernels({ rounds: 10, share: 1 });
   console.log(`${table(rows)}\nresults ${digest}`);
 }

@@ -12,6 +12,7 @@
  * Does NOT promise: C's other escapes: \b would be a hex digit, and `\0` needs both: `\00`.
  */
 
+import { Buffer } from "node:buffer";
 import { usage } from "./failure.ts";
 
 /** How bytes are written in an argument. */
@@ -20,11 +21,7 @@ export type Encoding = "text" | "escaped" | "hex" | "base64";
 const HEX = "0123456789ABCDEF";
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
-const LOWER = "0123456789abcdef";
 const UTF8 = new TextEncoder();
-const ASCII = new TextDecoder();
-/** Bytes that become arguments of one call. */
-const CALL_BYTES = 8192;
 
 /** `bytes` in tdbdump's escaping, without quotes around. */
 export function escapeBytes(bytes: Uint8Array): string {
@@ -86,22 +83,17 @@ function digit(code: number | undefined): number {
 
 /** `bytes` as lower-case hex. */
 export function toHex(bytes: Uint8Array): string {
-  const digits = new Uint8Array(2 * bytes.length);
-  for (let at = 0; at < bytes.length; at += 1) {
-    const byte = bytes[at] as number;
-    digits[2 * at] = LOWER.charCodeAt(byte >> 4);
-    digits[2 * at + 1] = LOWER.charCodeAt(byte & 15);
-  }
-  return ASCII.decode(digits);
+  return bufferOf(bytes).toString("hex");
 }
 
 /** `bytes` as base64 with padding. */
 export function toBase64(bytes: Uint8Array): string {
-  let binary = "";
-  for (let at = 0; at < bytes.length; at += CALL_BYTES) {
-    binary += String.fromCharCode(...bytes.subarray(at, at + CALL_BYTES));
-  }
-  return btoa(binary);
+  return bufferOf(bytes).toString("base64");
+}
+
+/** The same bytes, not a copy: of 16 MiB it makes text in milliseconds, where a loop takes a second. */
+function bufferOf({ buffer, byteOffset, byteLength }: Uint8Array): Buffer {
+  return Buffer.from(buffer, byteOffset, byteLength);
 }
 
 /** Reads an argument in the given encoding. `what` names it in errors. Throws Failure (usage). */

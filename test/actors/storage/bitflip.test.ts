@@ -23,6 +23,10 @@ const test = suite("bit flips");
 const LIVE = 0x26011999;
 const DEAD = 0xfee1dead;
 const FREE = 0xd9fee666;
+/** Where header and records lie; behind it are large free records and the recovery area, one byte like the other. */
+const NEAR = 8192;
+/** The bits of one "silent" byte in so many are flipped behind NEAR. */
+const FAR_STRIDE = 1024;
 
 /** What a byte of the file is. "must": a flip is noticed, always. "silent": means nothing to a reader. */
 type Class = "must" | "may" | "silent" | "length" | "value";
@@ -107,9 +111,9 @@ function differInOneLength(one: Map<string, string>, other: Map<string, string>)
 type Counts = Record<Class, { noticed: number; unnoticed: number }>;
 
 /**
- * Flips the bits of the file "db" in turn, and all of "silent" bytes at multiples of `stride`. The header is read
- * at open, so its flips are looked at by a new handle, the others by one that is open; `anew`: every seventh of all
- * flips, by new handles that may write.
+ * Flips the bits of the file "db" in turn, and all of "silent" bytes at multiples of `stride`, behind NEAR of
+ * FAR_STRIDE. The header is read at open, so its flips are looked at by a new handle, the others by one that is open;
+ * `anew`: every seventh of all flips, by new handles that may write.
  */
 async function flipAll(
   store: SimImageStore,
@@ -144,7 +148,8 @@ async function flipAll(
   const none = () => ({ noticed: 0, unnoticed: 0 });
   const counts = { must: none(), may: none(), silent: none(), length: none(), value: none() };
   for (const [offset, what] of classes.entries()) {
-    if (what === "value" || (what === "silent" && offset % how.stride !== 0)) continue;
+    const stride = offset < NEAR ? how.stride : FAR_STRIDE;
+    if (what === "value" || (what === "silent" && offset % stride !== 0)) continue;
     for (let bit = 0; bit < 8; bit++) {
       if (how.anew && (8 * offset + bit) % 7 !== 0) continue;
       flipped[offset] = (before[offset] as number) ^ (1 << bit);

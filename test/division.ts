@@ -65,7 +65,7 @@ const SIMULATED = [
   "test/actors/data/catch_up.test.ts",
 ];
 
-/** Bun's: each process that it starts costs Deno a tenth of a second when much memory is mapped. */
+/** Bun's: each process that it starts costs Deno a tenth of a second once its own one is large. */
 const STARTING = ["test/actors/machines/addresses/plan/random.test.ts"];
 
 /** Is a file one runtime's when two share the work? */

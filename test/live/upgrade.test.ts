@@ -76,7 +76,8 @@ class Trio {
     mkdirSync(run, { recursive: true });
     const test = level === 1 ? `\n[test]\nlevel = "1"\n` : "";
     const nats = `[nats]\nservers = ["127.0.0.1:${port}"]\n`;
-    writeFileSync(config, `cluster = "up"\nname = "n${n}"\n${test}\n${nats}`);
+    const lock = `[lock]\nkind = "file"\npath = "${join(this.#folder, "leader.lock")}"\n`;
+    writeFileSync(config, `cluster = "up"\nname = "n${n}"\n${test}\n${nats}\n${lock}`);
     const daemon = ctdbx(["daemon", "run", "--home", join(this.#folder, `n${n}`)]);
     this.#daemons[n] = daemon;
     return daemon;
@@ -137,7 +138,7 @@ test.after(async ({ rig, trio }) => {
 test.either(
   "old and new serve together; the newer format waits for the last one; then there is no way back",
   limit(120_000, async (context) => {
-    const { port } = await context.rig.server({ storeFolder: context.rig.store("up") });
+    const { port } = await context.rig.server({});
     const trio = new Trio();
     context.trio = trio;
     await trio.make();

@@ -22,7 +22,7 @@ const NAME = "bank";
 const ACCOUNTS = Array.from({ length: 6 }, (_, at) => `account ${at}`);
 const START = 1000;
 const NODES = [0, 1, 2];
-/** Between two transfers of a program, ms: about as long as one takes, so that mostly some of the three are under way. */
+/** Between two transfers of a program, ms: about as long as one takes; mostly some of the three are under way. */
 const PAUSE_MS = 20;
 
 /** A program that moves money, and writes down what it was told. */

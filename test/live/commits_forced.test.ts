@@ -1,6 +1,6 @@
 /**
- * A database on three real nodes whose only in-sync copy is gone: another copy leads by force. What the one that is gone
- * has is taken from its files; when it comes back it keeps what it had to cut off, for people, who have it done again.
+ * A database on three real nodes whose only in-sync copy is gone: another copy leads by force. What was in the one that
+ * is gone is taken from its files; when it is back it keeps what it had to cut off, for people, who have it done again.
  *
  * Does NOT promise: rare orders of events.
  */

@@ -327,7 +327,7 @@ export function kill(pid: number, name: NodeJS.Signals): void {
   }
 }
 
-/** Looks until something is so; fails with `what` when it is not within WAIT_S. `restMs`: after a look that costs much. */
+/** Looks until something is so; fails with `what` after WAIT_S. `restMs`: between looks, where one costs much. */
 export async function eventually(
   what: string,
   done: () => boolean | Promise<boolean>,

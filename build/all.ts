@@ -34,10 +34,11 @@ folderProgram();
 // What tsc checks, Deno checks in `npm run ok` and before a release: a second checker costs as much as the first.
 const gate = okSteps({ isWhole, denoChecks: isWhole ? "all" : "nothing" });
 const isLong = ({ totals }: Step): boolean => totals !== undefined;
-// What computes, the longest first, so that all lanes end together.
+// What computes beside them is so ordered that all lanes end together.
 const outcomes = await runSteps(testSteps("live", { parts: LIVE_PARTS, isWhole }), [
-  ...gate.filter(isLong),
+  // Whole ones first: unit tests are in parts.
   ...["swarm", "torture"].flatMap((kind) => testSteps(kind, { isWhole })),
+  ...gate.filter(isLong),
   ...gate.filter((step) => !isLong(step)),
 ]);
 process.exitCode = conclude(await runAgain(outcomes), startMs);

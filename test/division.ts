@@ -17,6 +17,7 @@ const EITHER = [
   "test/bench/tdb.test.ts",
   "test/swarm/",
   "test/transport/sim/",
+  "test/transport/wire/",
   // Of the commands what is said and how, and what works on doubles.
   "test/cli/board.test.ts",
   "test/cli/chaos.test.ts",
@@ -57,6 +58,9 @@ const BOTH = [
   "test/build/ready.test.ts",
   "test/build/run.test.ts",
   "test/swarm/same_run.test.ts",
+  // What CBOR is made of and made to, by a package.
+  "test/transport/wire/codec.test.ts",
+  "test/transport/wire/hostile.test.ts",
 ];
 /** Of them, what does nothing but simulate whole nodes: Deno's, whom it costs half of what it costs Bun. */
 const SIMULATED = [

@@ -30,6 +30,14 @@ const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 /** Folders of test/ that are a kind of their own; everything else is "unit". */
 const KINDS = ["live", "swarm", "torture", "long"];
 
+/** Files, and folders of them, that start many processes. */
+const STARTING = [
+  "test/build/",
+  "test/cli/dev_job.test.ts",
+  "test/cli/glock.test.ts",
+  "test/cli/lock_run.test.ts",
+];
+
 /** What --times names took longer, ms. */
 const LONG_MS = 1000;
 
@@ -144,8 +152,12 @@ function parsePart(text: string): Arguments["part"] {
 
 /** The files to run, relative to the checkout; explicit files may lie anywhere below it. */
 function choose({ only, paths }: Arguments): string[] {
-  // Tests of files that fill the Memory come before those that leave pieces of it taken.
-  const first = (path: string): number => path.startsWith("test/transport/") ? 0 : 1;
+  // Who starts processes comes first: each costs as much as this one has grown. Tests of files that fill the Memory
+  // come before those that leave pieces of it taken.
+  const first = (path: string): number => {
+    if (STARTING.some((start) => path.startsWith(start))) return 0;
+    return path.startsWith("test/transport/") ? 1 : 2;
+  };
   const all = globSync("test/**/*.test.ts", { cwd: ROOT })
     .sort((one, other) => first(one) - first(other) || (one < other ? -1 : 1));
   const wanted = all.filter((path) => only.length === 0 || only.includes(kindOf(path)));

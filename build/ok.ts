@@ -1,5 +1,5 @@
 /**
- * `npm run ok`: the gate that every commit passes, in under a minute. Formatting, lint, types by
+ * `npm run ok`: the gate that every commit passes, in a minute or three. Formatting, lint, types by
  * two checkers, house rules, kernels as their sources give them, unit tests on both runtimes.
  *
  * Does NOT promise: that ctdbx works together with libtdb; that is `npm test`.

@@ -18,14 +18,22 @@ const LOOK_MS = 20;
 const LOOK_MAX_MS = 200;
 const LOOK_GROWTH = 1.2;
 
-/** Starts a process that lives on, in a session of its own; its output is added to a file. Answers its id. */
-export function startDetached(command: readonly string[], logPath: string): number {
+/**
+ * Starts a process that lives on, in a session of its own; its output is added to a file. Answers its id. `onEnd` is
+ * called when it ends before this process does: its exit code; null: a signal, or it could not be started.
+ */
+export function startDetached(
+  command: readonly string[],
+  logPath: string,
+  onEnd: (code: number | null) => void = () => {},
+): number {
   mkdirSync(dirname(logPath), { recursive: true, mode: 0o700 });
   const log = openSync(logPath, "a", 0o600);
   try {
     const [program = "", ...words] = command;
     const child = spawn(program, words, { detached: true, stdio: ["ignore", log, log] });
-    child.on("error", () => {});
+    child.on("error", () => onEnd(null));
+    child.on("exit", onEnd);
     child.unref();
     return child.pid ?? 0;
   } finally {

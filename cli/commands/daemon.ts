@@ -105,11 +105,20 @@ export function addDaemonCommands(program: Command, world: CommandWorld): void {
  */
 export async function startNode(paths: NodePaths, words: readonly string[]): Promise<number> {
   const log = join(paths.run, "supervisor.out");
-  const pid = startDetached([...selfCommand(), "daemon", "supervise", ...words], log);
+  let ended: number | null | undefined;
+  const command = [...selfCommand(), "daemon", "supervise", ...words];
+  const pid = startDetached(command, log, (code) => ended = code);
   let hasAnswered = false;
+  let hasSeen = false;
+  const isLost = (): boolean => {
+    const isThere = supervisorOf(paths.run) !== undefined;
+    hasSeen ||= isThere;
+    // Who met another one in its place may look before that one has written down its process.
+    return !isThere && ended !== undefined && (ended !== EXIT.conflict || hasSeen);
+  };
   await until(async () => {
     hasAnswered = await askOnce(paths, "node ping").then(() => true, () => false);
-    return hasAnswered || (!isAlive(pid) && supervisorOf(paths.run) === undefined);
+    return hasAnswered || isLost();
   }, START_MS);
   if (hasAnswered) return supervisorOf(paths.run) ?? pid;
   const said = [log, join(paths.run, "daemon.out"), join(paths.run, "daemon.log")]

@@ -262,19 +262,19 @@ test("what the kernel says of memory, and systemd of units", () => {
 
 test("systemd: its program is asked; one that is not there, fails, or hangs is said", async () => {
   const path = join(folder, "systemctl");
-  const asked = async (script: string): Promise<ProbeResult> => {
+  const asked = async (script: string, timeoutMs = 10_000): Promise<ProbeResult> => {
     writeFileSync(path, `#!/bin/sh\n${script}\n`, { mode: 0o755 });
     return await new RealProber(groups, path).start(
       "c",
       { kind: "systemd", unit: "a.service" },
-      500,
+      timeoutMs,
     )
       .ended;
   };
   const said = await asked(`printf 'LoadState=loaded\\nActiveState=active\\nSubState=%s\\n' "$4"`);
   assert.equal(said, { level: "ok", why: "a.service is active (a.service)" });
   assert.match((await asked("echo no bus >&2; exit 1")).tail ?? "", /no bus/);
-  assert.match((await asked("sleep 60")).why ?? "", /no answer within 0\.5 s/);
+  assert.match((await asked("sleep 60", 500)).why ?? "", /no answer within 0\.5 s/);
   const none = new RealProber(groups, "/no/such").start("c", { kind: "systemd", unit: "a" }, 500);
   assert.is((await none.ended).level, "failed");
 });

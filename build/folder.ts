@@ -40,7 +40,7 @@ const OPTIONS = [
 
 /** The file to start, made when it is not there. Throws with the bundler's words. */
 export function folderProgram(place?: Place): string {
-  return keptProgram({ main: "main.js", options: [...OPTIONS, ...ENTRIES], make }, place);
+  return keptProgram({ main: "main.js", make }, place);
 }
 
 function make(folder: string, root: string): void {

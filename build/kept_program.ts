@@ -1,12 +1,13 @@
 /**
  * Programs that tests start, made ready once for the same sources, packages and way of making.
  *
- *   sources, package-lock.json, options ─▶ HASH      build/out/program/HASH/...
+ *   sources, package-lock.json, what makes it ─▶ HASH      build/out/program/HASH/...
  *
  * HASH is of all that goes in, so what is there never changes. What nobody has asked for in a day goes when another one
  * is made, and of the others all but the last few: a binary has 124 MiB.
  *
- * Does NOT promise: that a change shows in a process that has started before it.
+ * Does NOT promise: that a change shows in a process that has started before it; nor that a run that goes on while
+ * eight others are made can still start its own.
  */
 
 import { createHash } from "node:crypto";
@@ -28,6 +29,8 @@ import { OUT, ROOT } from "./steps.ts";
 
 /** All that the program is made of, beside packages. */
 const SOURCES = "{assembly/host,transport,actors,cli}/**/*.ts";
+/** How it is made, beside this file. */
+const MAKERS = ["kept_program.ts", "folder.ts", "binary.ts", "ready.ts", "pack.ts"];
 /** One that nobody has asked for so long is removed, ms: no test runs for a day. */
 const UNUSED_MS = 86_400_000;
 /** So many stay, however often the sources change within a day. */
@@ -43,16 +46,14 @@ export interface Place {
 export interface Making {
   /** Its file to start, in its folder. */
   readonly main: string;
-  /** All that makes another one of the same sources. */
-  readonly options: readonly string[];
   /** Puts it into a folder. */
   make(folder: string, root: string): void;
 }
 
 /** The file to start, made when it is not there. Throws what `make` throws. */
-export function keptProgram({ main, options, make }: Making, place: Place = {}): string {
+export function keptProgram({ main, make }: Making, place: Place = {}): string {
   const { within = join(OUT, "program"), root = ROOT } = place;
-  const folder = join(within, hashOf(root, [main, ...options]));
+  const folder = join(within, hashOf(root, main));
   const path = join(folder, main);
   if (!existsSync(path)) {
     mkdirSync(within, { recursive: true });
@@ -92,13 +93,16 @@ function removeUnused(within: string): void {
   }
 }
 
-/** Of the sources, the packages and the way of making. */
-function hashOf(root: string, options: readonly string[]): string {
-  const hash = createHash("sha256");
-  hash.update(`${options}\n`);
-  for (const path of ["package-lock.json", ...globSync(SOURCES, { cwd: root }).sort()]) {
-    const bytes = readFileSync(join(root, path));
+/** Of the sources, the packages, what makes it and what is started. */
+function hashOf(root: string, main: string): string {
+  const hash = createHash("sha256").update(`${main}\n`);
+  const put = (folder: string, path: string): void => {
+    const bytes = readFileSync(join(folder, path));
     hash.update(`${path} ${bytes.length}\n`).update(bytes);
+  };
+  for (const path of MAKERS) put(import.meta.dirname, path);
+  for (const path of ["package-lock.json", ...globSync(SOURCES, { cwd: root }).sort()]) {
+    put(root, path);
   }
   return hash.digest("hex").slice(0, 16);
 }

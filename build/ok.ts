@@ -39,7 +39,7 @@ export function okSteps({ isWhole = false, denoChecks }: OkPlan = {}): Step[] {
   );
   const check = { name: "deno check", command: [DENO, "check", "--quiet", ...folders] };
   return [
-    // Two processes of each runtime: simulated files leave a part of a process's Memory taken.
+    // In parts, so that all lanes end together.
     ...testSteps("unit", { isWhole, parts: 2 }),
     // The compiler costs Deno half of what it costs Bun.
     { name: "kernels", command: [DENO, "run", "-A", "build/wasm.ts", "--check"] },

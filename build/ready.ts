@@ -23,5 +23,5 @@ export function readyProgram(): string {
 export function binaryProgram(): string {
   const make = (folder: string) =>
     void pack({ kind: "binary" }, BINARY_OPTIONS, join(folder, "ctdbx"));
-  return keptProgram({ main: "ctdbx", options: BINARY_OPTIONS, make });
+  return keptProgram({ main: "ctdbx", make });
 }

@@ -36,15 +36,15 @@ test.before.each((context) => {
 test.after.each(({ root }) => rmSync(root, { recursive: true, force: true }));
 
 /** A program that is its source. */
-function kept(context: Context, options: readonly string[] = []): string {
+function kept(context: Context, main = "main"): string {
   const make = (folder: string, root: string) => {
     context.made += 1;
-    writeFileSync(join(folder, "main"), readFileSync(join(root, "cli/main.ts")));
+    writeFileSync(join(folder, main), readFileSync(join(root, "cli/main.ts")));
   };
-  return keptProgram({ main: "main", options, make }, context);
+  return keptProgram({ main, make }, context);
 }
 
-test("Made once for the same; anew for other sources, packages and ways of making", (context) => {
+test("Made once for the same; anew for other sources, packages and files to start", (context) => {
   const first = kept(context);
   assert.is(kept(context), first);
   assert.is(context.made, 1);
@@ -54,7 +54,7 @@ test("Made once for the same; anew for other sources, packages and ways of makin
   assert.is(readFileSync(first, "utf8"), "one");
   writeFileSync(join(context.root, "package-lock.json"), "{ }");
   const third = kept(context);
-  assert.is(new Set([first, second, third, kept(context, ["--fast"])]).size, 4);
+  assert.is(new Set([first, second, third, kept(context, "other")]).size, 4);
 });
 
 test("Another user may start it", (context) => {
@@ -67,7 +67,7 @@ test("One that cannot be made leaves nothing", ({ root, within }) => {
     throw new Error("no space");
   };
   assert.throws(
-    () => keptProgram({ main: "main", options: [], make }, { root, within }),
+    () => keptProgram({ main: "main", make }, { root, within }),
     /no space/,
   );
   assert.equal(readdirSync(within), []);
@@ -78,23 +78,23 @@ test("One that nobody has asked for in a day goes when the next is made", (conte
   const hoursAgo = (hours: number) =>
     utimesSync(dirname(first), 0, Date.now() / 1000 - 3600 * hours);
   hoursAgo(23);
-  kept(context, ["2"]);
+  kept(context, "2");
   assert.ok(existsSync(first));
   hoursAgo(25);
-  kept(context, ["2"]);
+  kept(context, "2");
   assert.ok(existsSync(first), "only when another is made");
-  kept(context, ["3"]);
+  kept(context, "3");
   assert.not.ok(existsSync(first));
 });
 
 test("Of many within a day the last eight stay", (context) => {
   const all = Array.from({ length: 10 }, (_, i) => {
-    const path = kept(context, [String(i)]);
+    const path = kept(context, String(i));
     // The clock of the files may be coarser than two of them take.
     utimesSync(dirname(path), 0, Date.now() / 1000 - 60 + i);
     return path;
   });
-  const last = kept(context, ["last"]);
+  const last = kept(context, "last");
   assert.equal(all.filter((path) => existsSync(path)), all.slice(3));
   assert.ok(existsSync(last));
 });

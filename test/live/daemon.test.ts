@@ -6,7 +6,9 @@ import { join } from "node:path";
 import process from "node:process";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { startNode } from "../../cli/commands/daemon.ts";
 import { pathsInHome } from "../../cli/config.ts";
+import { EXIT } from "../../cli/exit_codes.ts";
 import { supervisorOf } from "../../cli/processes.ts";
 import { limit, skip } from "../limit.ts";
 import { program } from "./cli_world.ts";
@@ -142,6 +144,24 @@ test(
     const words = [process.execPath.includes("deno") ? "eval" : "-e", code];
     const result = spawnSync(process.execPath, words, { encoding: "utf8" });
     assert.match(result.stdout, "EACCES", result.stderr);
+  }),
+);
+
+test.either(
+  "who meets another supervisor waits for its daemon, also while that one has not written down its process",
+  limit(60_000, async (context) => {
+    const { home } = await member(context);
+    const [met, seen] = ["met.sh", "met"].map((name) => join(home.home, name)) as [string, string];
+    // As a supervisor that finds the place taken.
+    writeFileSync(met, `#!/bin/sh\n: > '${seen}'\nexit ${EXIT.conflict}\n`, { mode: 0o755 });
+    const before = process.env["CTDBX_PROGRAM"];
+    process.env["CTDBX_PROGRAM"] = met;
+    const started = startNode(home.paths, ["--home", home.home]);
+    if (before === undefined) delete process.env["CTDBX_PROGRAM"];
+    else process.env["CTDBX_PROGRAM"] = before;
+    await eventually("it has met another one", () => existsSync(seen));
+    const supervisor = ctdbx(["daemon", "supervise", "--home", home.home]);
+    assert.is(await started, supervisor.pid);
   }),
 );
 

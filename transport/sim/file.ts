@@ -23,6 +23,14 @@ export const SECTOR = 512;
 /** A write reaches the disk by itself, before any sync, once in so many times. */
 const WRITE_BACK_OF = 4;
 
+/** Files of all simulations that have a region of a thread's Memory. */
+const PLACED = new Set<SimFile>();
+
+/** Takes the regions of all files that are still open: whoever simulated them is gone, and has not closed them. */
+export function forgetOpenFiles(): void {
+  for (const file of PLACED) file.forget();
+}
+
 /** A file and its images. */
 export class SimFile {
   readonly locks = new RangeLocks();
@@ -70,6 +78,7 @@ export class SimFile {
       this.#place(this.#size);
       this.#thread.bytes.set(this.#closed, this.#address);
       this.#closed = new Uint8Array(0);
+      PLACED.add(this);
     }
     this.#images++;
   }
@@ -78,8 +87,16 @@ export class SimFile {
     if (this.#images === 1) {
       this.#closed = this.current().slice();
       this.#leave();
+      PLACED.delete(this);
     }
     this.#images--;
+  }
+
+  /** Closes it for all images, which are not to be used again. */
+  forget(): void {
+    if (!this.isOpen) return;
+    this.#images = 1;
+    this.detach();
   }
 
   /** New bytes are zero, also those that were cut off before. Throws "limit" without room. */

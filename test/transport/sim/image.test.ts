@@ -8,6 +8,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { threadMemory } from "../../../assembly/host/memory.ts";
 import type { Image } from "../../../transport/image.ts";
+import { forgetOpenFiles } from "../../../transport/sim/file.ts";
 import { SimCrash, SimImageStore } from "../../../transport/sim/image.ts";
 import { rejectsCode, throwsCode } from "../../contracts/image_fixture.ts";
 
@@ -52,6 +53,19 @@ test("After a power cut each unsynced sector is old or new, whole, and both happ
     seen.add(sectors.join(""));
   }
   assert.ok(seen.size > 15, `only ${seen.size} outcomes of 20`);
+});
+
+test("Files that nobody has closed can be forgotten: their place is free, and they are as they were", () => {
+  const { store, image } = prepared(1, 4);
+  const { address } = image;
+  // Twice by the same file: what is closed is left alone.
+  store.open("/f");
+  forgetOpenFiles();
+  forgetOpenFiles();
+  const other = new SimImageStore({ seed: 2 }).open("/g", { create: true });
+  assert.is(other.address, address);
+  assert.ok(contentsOf(store).every((byte) => byte === 1));
+  other.close();
 });
 
 test("What was synced survives a power cut, and the same seed gives the same outcome", () => {

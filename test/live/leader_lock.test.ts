@@ -25,6 +25,7 @@ const guard = new Guard();
 const waits = { wait: <T>(promise: Promise<T>): Promise<T> => promise };
 const rigs: NatsRig[] = [];
 const folders: string[] = [];
+const files: FileLock[] = [];
 
 function newRig(): NatsRig {
   const rig = new NatsRig();
@@ -38,7 +39,15 @@ function newFolder(): string {
   return folder;
 }
 
+/** A lock whose thread has ended before its folder goes: a write that was given up may still be under way in it. */
+function fileLock(path: string): FileLock {
+  const lock = new FileLock({ path, clock });
+  files.push(lock);
+  return lock;
+}
+
 async function clean(): Promise<void> {
+  for (const lock of files.splice(0)) await lock.close();
   for (const rig of rigs.splice(0)) await rig.end();
   for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
 }
@@ -106,8 +115,8 @@ registerContract("file lock", () => {
       const path = join(folder, `lock-${names.next().value}`);
       // Two threads, each with its own open file: strangers to each other, as two machines are.
       return Promise.all([
-        answering(new FileLock({ path, clock })),
-        answering(new FileLock({ path, clock })),
+        answering(fileLock(path)),
+        answering(fileLock(path)),
       ]);
     },
   };
